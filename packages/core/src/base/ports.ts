@@ -1,0 +1,61 @@
+// The four ports: all of the outside world that core sees. Each has a compliance suite in `testing/`.
+
+import type { RelayAddress } from "./address.ts";
+
+/** A pipe of raw bytes, as a Dialer returns it. */
+export interface Duplex {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+  /** Settles when the pipe is gone: fulfilled after a clean end, rejected with a TorError otherwise. */
+  readonly closed: Promise<void>;
+  /** Ends the pipe in both directions at once. Idempotent. */
+  close(reason?: unknown): void;
+}
+
+export interface DialOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** Carries raw bytes to a relay's ORPort. */
+export interface Dialer {
+  /**
+   * Connects to the first of `target` that answers. All addresses belong to one relay.
+   * @throws TorError `bridge-unreachable`, `bridge-refused`, `offline` or `aborted`
+   */
+  dial(target: readonly RelayAddress[], options?: DialOptions): Promise<Duplex>;
+}
+
+/** Small persistent state: keys are short ASCII names, values are bytes. */
+export interface Store {
+  get(key: string): Promise<Uint8Array | undefined>;
+  /** Applies all entries or none; `undefined` deletes. */
+  set(entries: ReadonlyMap<string, Uint8Array | undefined>): Promise<void>;
+  /** Runs `fn` while no other holder of the same name runs, in any tab or process that shares the store. */
+  lock<T>(name: string, fn: () => Promise<T>): Promise<T>;
+}
+
+export interface Timer {
+  /** Fulfilled once the time is over; never settles after `cancel()`. */
+  readonly fired: Promise<void>;
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Milliseconds since the epoch; may jump. */
+  now(): number;
+  /** Milliseconds from an arbitrary start; never goes back. */
+  monotonic(): number;
+  timer(ms: number): Timer;
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** One structured log line. `code` is stable; no destination, address or key at `info` and above. */
+export interface LogEvent {
+  readonly level: LogLevel;
+  readonly code: string;
+  readonly message: string;
+  readonly data?: Readonly<Record<string, string | number | boolean>>;
+}
+
+export type Log = (event: LogEvent) => void;

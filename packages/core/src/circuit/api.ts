@@ -1,0 +1,52 @@
+// What the circuit room offers to those above it: circuits made hop by hop, and streams on them (tor-spec 5, 6).
+// Not here: which relays, when and why.
+
+import type { ByteStream } from "../base/byte-stream.ts";
+import type { TorError } from "../base/errors.ts";
+import type { ChannelTarget } from "../link/api.ts";
+
+/** What is needed to extend a circuit to a relay (tor-spec 5.1.2 and 5.1.4). */
+export interface HopTarget extends ChannelTarget {
+  /** The relay's ntor onion key, 32 bytes. */
+  readonly ntorOnionKey: Uint8Array;
+}
+
+/** A stream inside a circuit. Reading drives the stream's SENDMEs, so an unread stream stops its sender. */
+export interface TorStream extends ByteStream {
+  /** The address in CONNECTED (4 or 16 bytes), where the exit told it. */
+  readonly remoteAddress: Uint8Array | undefined;
+  /** Fulfilled with undefined after a clean END (reason DONE) or our own close, with the error otherwise. */
+  readonly closed: Promise<TorError | undefined>;
+}
+
+export interface StreamOptions {
+  readonly signal?: AbortSignal;
+  /** Milliseconds until a stream that has no answer fails. */
+  readonly timeout?: number;
+  /** Whether CONNECTED may name an internal address (private networks only). */
+  readonly allowPrivateAddresses?: boolean;
+}
+
+export interface CircuitOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** A circuit in use. */
+export interface Circuit {
+  /** Unique within the client; for events and logs. */
+  readonly id: number;
+  readonly hops: readonly ChannelTarget[];
+  readonly isClosed: boolean;
+  /** Fulfilled with the reason once the circuit is gone; undefined when we closed it. */
+  readonly closed: Promise<TorError | undefined>;
+  readonly streamCount: number;
+  /** Monotonic time when the last stream left, or undefined while one is open. */
+  readonly unusedSince: number | undefined;
+  /** Adds a hop by EXTEND2 with ntor. */
+  extend(target: HopTarget, options?: CircuitOptions): Promise<void>;
+  /** BEGIN to `hostname:port` at the last hop; settles on CONNECTED. */
+  openStream(hostname: string, port: number, options?: StreamOptions): Promise<TorStream>;
+  /** BEGIN_DIR at the last hop. */
+  openDirectoryStream(options?: StreamOptions): Promise<TorStream>;
+  close(error?: TorError): void;
+}

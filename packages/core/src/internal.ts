@@ -1,0 +1,2 @@
+// The public entry of @allium/core.
+export {};

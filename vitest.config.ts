@@ -1,0 +1,41 @@
+// The test projects, from the fastest to the slowest; `npm test` runs them all.
+import { defineConfig } from "vitest/config";
+
+const conditions = ["@allium/source", "module", "node", "import", "default"];
+const shared = {
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ...shared,
+        test: { name: "unit", include: ["packages/*/test/**/*.test.ts", "test/repo/**/*.test.ts"], testTimeout: 30_000 },
+      },
+      { ...shared, test: { name: "interop", include: ["test/interop/**/*.test.ts"], testTimeout: 60_000 } },
+      {
+        ...shared,
+        test: {
+          name: "network",
+          include: ["test/integration/**/*.test.ts", "test/hostile/**/*.test.ts"],
+          globalSetup: ["test/tornet/vitest-setup.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: "browser",
+          include: ["test/e2e/**/*.test.ts"],
+          globalSetup: ["test/tornet/vitest-setup.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
