@@ -1,0 +1,145 @@
+// Core's Dialer over Node's TCP sockets: what the bridge uses to fetch its own consensus, and what a Node program uses
+// to run TorClient without a bridge. IP literals only, so no name is ever looked up.
+
+import { connect, type Socket } from "node:net";
+import {
+  type Dialer,
+  type DialOptions,
+  type Duplex,
+  formatIp,
+  type RelayAddress,
+  TorError,
+} from "@allium/core";
+
+const DEFAULT_DIAL_TIMEOUT = 10_000;
+/** Bytes held on the way in before the socket is paused. */
+const READ_AHEAD = 64 * 1024;
+
+/** Opens one TCP connection without any name look-up. @throws TorError `offline` or `aborted` */
+export function dialSocket(target: RelayAddress, timeout: number, signal?: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      host: formatIp(target.address),
+      port: target.port,
+      family: target.family,
+      noDelay: true,
+    });
+    const fail = (error: TorError) => {
+      cleanUp();
+      socket.on("error", () => {});
+      socket.destroy();
+      reject(error);
+    };
+    const onAbort = () =>
+      fail(new TorError("aborted", "ALLIUM_E_ABORTED", "the dial was aborted", { cause: signal?.reason }));
+    const onError = (cause: Error) =>
+      fail(
+        new TorError("offline", "ALLIUM_E_DIAL_FAILED", "the relay did not accept the connection", { cause }),
+      );
+    const timer = setTimeout(
+      () =>
+        fail(
+          new TorError("offline", "ALLIUM_E_DIAL_TIMEOUT", `the relay did not answer within ${timeout} ms`),
+        ),
+      timeout,
+    );
+    const cleanUp = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+      socket.off("error", onError);
+    };
+    socket.once("error", onError);
+    socket.once("connect", () => {
+      cleanUp();
+      resolve(socket);
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+  });
+}
+
+/** A TCP socket as core's Duplex, with back-pressure in both directions. */
+export function socketDuplex(socket: Socket): Duplex {
+  let settle: { resolve(): void; reject(error: unknown): void };
+  const closed = new Promise<void>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  closed.catch(() => {});
+  let failure: TorError | undefined;
+  let ended = false;
+  const readable = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        socket.on("data", (chunk: Buffer) => {
+          controller.enqueue(chunk);
+          if ((controller.desiredSize ?? 0) <= 0) socket.pause();
+        });
+        socket.on("end", () => {
+          if (!ended) controller.close();
+          ended = true;
+        });
+        socket.on("error", (cause) => {
+          failure ??= new TorError(
+            "offline",
+            "ALLIUM_E_CONNECTION_LOST",
+            "the connection to the relay broke",
+            { cause },
+          );
+        });
+        socket.on("close", () => {
+          if (failure === undefined) settle.resolve();
+          else settle.reject(failure);
+          if (ended) return;
+          ended = true;
+          if (failure === undefined) controller.close();
+          else controller.error(failure);
+        });
+      },
+      pull() {
+        socket.resume();
+      },
+      cancel() {
+        ended = true;
+        socket.destroy();
+      },
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark: READ_AHEAD }),
+  );
+  const writable = new WritableStream<Uint8Array>({
+    write(chunk) {
+      return new Promise((resolve, reject) => {
+        socket.write(chunk, (error) => (error ? reject(failure ?? error) : resolve()));
+      });
+    },
+    close() {
+      socket.end();
+    },
+    abort() {
+      socket.destroy();
+    },
+  });
+  const close = (reason?: unknown) => {
+    if (reason instanceof TorError) failure ??= reason;
+    socket.destroy();
+  };
+  return { readable, writable, closed, close };
+}
+
+/** Dials relays by TCP, one address after the other. `timeout` is per address, in milliseconds. */
+export function nodeDialer(options: { readonly timeout?: number } = {}): Dialer {
+  const timeout = options.timeout ?? DEFAULT_DIAL_TIMEOUT;
+  return {
+    async dial(target: readonly RelayAddress[], { signal }: DialOptions = {}): Promise<Duplex> {
+      let last: unknown = new TorError("bad-api-usage", "ALLIUM_E_BAD_ADDRESS", "no address to dial");
+      for (const address of target) {
+        try {
+          return socketDuplex(await dialSocket(address, timeout, signal));
+        } catch (error) {
+          last = error;
+          if (signal?.aborted) break;
+        }
+      }
+      throw last;
+    },
+  };
+}
