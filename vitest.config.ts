@@ -12,8 +12,9 @@ export default defineConfig({
     projects: [
       {
         ...shared,
-        test: { name: "unit", include: ["packages/*/test/**/*.test.ts", "test/repo/**/*.test.ts"], testTimeout: 30_000 },
+        test: { name: "unit", include: ["packages/*/test/**/*.test.ts"], testTimeout: 30_000 },
       },
+      { ...shared, test: { name: "repo", include: ["test/repo/**/*.test.ts"], fileParallelism: false } },
       { ...shared, test: { name: "interop", include: ["test/interop/**/*.test.ts"], testTimeout: 60_000 } },
       {
         ...shared,

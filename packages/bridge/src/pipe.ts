@@ -31,6 +31,8 @@ export class Pipe {
   #sending = false;
   #relayEnded = false;
   #destinationSeen = false;
+  /** Our close frame is out: nothing more is taken from the client. */
+  #closing = false;
   #ended = false;
   #lastActivity = performance.now();
   #unansweredPings = 0;
@@ -57,14 +59,18 @@ export class Pipe {
 
   /** Closes both sides; the code and the reason are what the client reads. */
   end(code: number, reason: string): void {
-    if (this.#ended) return;
+    if (this.#closing || this.#ended) return;
+    this.#closing = true;
     this.#ws.close(code, closeReason(reason));
+    // A paused WebSocket would never see the client's answer.
+    this.#ws.resume();
     // A client that does not answer the close is not waited for.
     this.#after(2_000, () => this.#ws.terminate());
     this.#cutRelay();
   }
 
   #onMessage(data: RawData, isBinary: boolean): void {
+    if (this.#closing) return;
     this.#lastActivity = performance.now();
     if (!isBinary) return this.end(CLOSE.textFrame, "text frames are not part of the protocol");
     const bytes = data as Buffer;
@@ -88,7 +94,7 @@ export class Pipe {
     if (refusal !== undefined) return this.end(refusal.code, refusal.reason);
     try {
       const socket = await dialSocket(destination, this.#context.limits.dialTimeout, this.#abort.signal);
-      if (this.#ended) socket.destroy();
+      if (this.#closing || this.#ended) socket.destroy();
       else this.#join(socket);
     } catch (error) {
       const timedOut = error instanceof TorError && error.code === "ALLIUM_E_DIAL_TIMEOUT";
