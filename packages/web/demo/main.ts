@@ -17,6 +17,7 @@ const session: { client?: TorClient; network?: DemoNetwork; request?: AbortContr
 async function connect(network: DemoNetwork): Promise<void> {
   await session.client?.close();
   session.network = network;
+  document.body.dataset.phases = "";
   if (network.id === "public") await fetch("start-public-bridge", { method: "POST" });
   const client = createTorClient({
     bridges: network.bridges,
@@ -48,6 +49,7 @@ function drawStatus(client: TorClient): void {
   const { fraction, phase, ready, blocked } = client.status;
   element<HTMLProgressElement>("progress").value = fraction;
   element("phase").textContent = describePhase(phase);
+  notePhase(phase);
   const badge = element("state");
   badge.dataset.state = blocked ? "blocked" : ready ? "ready" : "starting";
   badge.textContent = blocked ? "blocked" : ready ? "ready" : `${Math.round(fraction * 100)} %`;
@@ -57,6 +59,12 @@ function drawStatus(client: TorClient): void {
     element("blocked-title").textContent = describeProblem(blocked.kind);
     element("blocked-text").textContent = blocked.message;
   }
+}
+
+/** Leaves on the page, for whoever looks, which phases this start went through. */
+function notePhase(phase: string): void {
+  const seen = (document.body.dataset.phases ?? "").split(" ").filter(Boolean);
+  if (seen.at(-1) !== phase) document.body.dataset.phases = [...seen, phase].join(" ");
 }
 
 function drawCircuits(client: TorClient): void {
