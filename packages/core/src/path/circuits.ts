@@ -1,0 +1,217 @@
+// The pool of three-hop circuits: streams of one isolation key share a circuit whose exit allows their port, for as long
+// as it is fresh (path-spec 2.1, tor(1) "MaxCircuitDirtiness", proposal 171). Not here: opening streams, choosing relays.
+
+import { abortable, throwIfAborted } from "../base/abort.ts";
+import { type RetryPolicy, retry } from "../base/backoff.ts";
+import { toHex } from "../base/encoding.ts";
+import { TorError, type TorErrorKind } from "../base/errors.ts";
+import type { Clock } from "../base/ports.ts";
+import type { Circuit } from "../circuit/api.ts";
+import type { CircuitBuilder } from "./builder.ts";
+import { type ExitTarget, exitAllows, needsStable, type Path } from "./select.ts";
+
+export interface CircuitPoolOptions {
+  readonly clock: Clock;
+  readonly builder: Pick<CircuitBuilder, "build">;
+  /** A fresh path to the target from the current view of the network. */
+  readonly choosePath: (target: ExitTarget, avoidExits: ReadonlySet<string>) => Promise<Path>;
+  readonly retry: RetryPolicy;
+  /** Milliseconds from its first stream after which a circuit takes no more. */
+  readonly maxDirtiness: number;
+  readonly onRetry?: ((error: TorError, delay: number) => void) | undefined;
+}
+
+export interface CircuitRequest {
+  readonly target: ExitTarget;
+  /** Requests with different keys never share a circuit. */
+  readonly isolation: string;
+  /** RSA identities (hex) of exits that already failed this request. */
+  readonly avoidExits?: ReadonlySet<string>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A circuit of the pool and its exit's RSA identity in hex. */
+export interface PooledCircuit {
+  readonly circuit: Circuit;
+  readonly exit: string;
+}
+
+/** tor(1) "MaxClientCircuitsPending". */
+const MAX_PENDING = 32;
+
+/** tor(1) "CircuitsAvailableTimeout": a circuit built ahead that nobody used. */
+const UNUSED_LIFETIME = 30 * 60_000;
+const SWEEP_INTERVAL = 10_000;
+
+/** Failures that another circuit will not mend. */
+const FINAL: ReadonlySet<TorErrorKind> = new Set([
+  "aborted",
+  "bad-api-usage",
+  "no-path",
+  "directory-expired",
+  "consensus-unverified",
+  "storage-denied",
+  "internal",
+]);
+
+interface Entry {
+  readonly target: ExitTarget;
+  readonly ready: Promise<PooledCircuit>;
+  readonly since: number;
+  path: Path | undefined;
+  circuit: Circuit | undefined;
+  /** Undefined until the first request takes it. */
+  isolation: string | undefined;
+  dirtySince: number | undefined;
+  retired: boolean;
+}
+
+export class CircuitPool {
+  readonly #options: CircuitPoolOptions;
+  readonly #entries = new Set<Entry>();
+  readonly #closing = new AbortController();
+  #stopSweep: (() => void) | undefined;
+
+  constructor(options: CircuitPoolOptions) {
+    this.#options = options;
+  }
+
+  /** A circuit for this request: one in use under its key, one built ahead, or a new one. Tries again as `retry` says. */
+  acquire(request: CircuitRequest): Promise<PooledCircuit> {
+    return this.#retrying(request.signal, async () => {
+      const entry = this.#find(request) ?? (await this.#startWhenRoom(request));
+      entry.isolation = request.isolation;
+      entry.dirtySince ??= this.#options.clock.monotonic();
+      return entry.ready;
+    });
+  }
+
+  /** Sees to it that a circuit to `target` is open that no request has used. */
+  async buildAhead(target: ExitTarget, signal?: AbortSignal): Promise<void> {
+    await this.#retrying(signal, async () => {
+      const spare = [...this.#entries].find(
+        (entry) => entry.isolation === undefined && serves(entry, target),
+      );
+      await (spare ?? this.#start(target)).ready;
+    });
+  }
+
+  /** Lets no more streams onto this circuit. It closes when its last stream is gone. */
+  retire(circuit: Circuit): void {
+    for (const entry of this.#entries) if (entry.circuit === circuit) this.#retire(entry);
+  }
+
+  /** Lets no more streams onto any circuit of now. */
+  retireAll(): void {
+    for (const entry of [...this.#entries]) this.#retire(entry);
+  }
+
+  /** Closes everything at once. */
+  close(error = new TorError("aborted", "ALLIUM_E_CLOSED", "the client is closed")): void {
+    this.#closing.abort(error);
+    this.#stopSweep?.();
+    for (const entry of this.#entries) entry.circuit?.close(error);
+    this.#entries.clear();
+  }
+
+  #find(request: CircuitRequest): Entry | undefined {
+    const fitting = [...this.#entries].filter(
+      (entry) =>
+        serves(entry, request.target) &&
+        !(entry.path !== undefined && request.avoidExits?.has(toHex(entry.path.exit.rsaId))) &&
+        !this.#isStale(entry),
+    );
+    return (
+      fitting.find((entry) => entry.isolation === request.isolation) ??
+      fitting.find((entry) => entry.isolation === undefined)
+    );
+  }
+
+  #start(target: ExitTarget, avoidExits: ReadonlySet<string> = new Set()): Entry {
+    throwIfAborted(this.#closing.signal);
+    const entry: Entry = {
+      target,
+      ready: Promise.resolve().then(() => this.#build(entry, avoidExits)),
+      since: this.#options.clock.monotonic(),
+      path: undefined,
+      circuit: undefined,
+      isolation: undefined,
+      dirtySince: undefined,
+      retired: false,
+    };
+    entry.ready.catch(() => this.#entries.delete(entry));
+    this.#entries.add(entry);
+    this.#startSweep();
+    return entry;
+  }
+
+  async #build(entry: Entry, avoidExits: ReadonlySet<string>): Promise<PooledCircuit> {
+    const { builder, choosePath } = this.#options;
+    const { signal } = this.#closing;
+    const path = await abortable(choosePath(entry.target, avoidExits), signal);
+    entry.path = path;
+    const first = { relay: path.guard, isGuard: true };
+    const circuit = await builder.build({
+      purpose: "general",
+      first,
+      others: [path.middle, path.exit],
+      signal,
+    });
+    entry.circuit = circuit;
+    circuit.closed.then(() => this.#entries.delete(entry));
+    return { circuit, exit: toHex(path.exit.rsaId) };
+  }
+
+  #retrying<T>(signal: AbortSignal | undefined, operation: () => Promise<T>): Promise<T> {
+    const { clock, retry: policy, onRetry } = this.#options;
+    const retryable = (error: TorError) => !FINAL.has(error.kind);
+    return retry({ policy, clock, signal, retryable, ...(onRetry && { onRetry }) }, () =>
+      abortable(operation(), signal),
+    );
+  }
+
+  /** Waits while too many circuits are being built; one of those may then do. */
+  async #startWhenRoom(request: CircuitRequest): Promise<Entry> {
+    for (;;) {
+      const pending = [...this.#entries].filter((entry) => entry.circuit === undefined);
+      if (pending.length < MAX_PENDING) return this.#start(request.target, request.avoidExits);
+      await abortable(Promise.race(pending.map((entry) => entry.ready.catch(() => {}))), request.signal);
+      const fitting = this.#find(request);
+      if (fitting !== undefined) return fitting;
+    }
+  }
+
+  #isStale(entry: Entry): boolean {
+    const now = this.#options.clock.monotonic();
+    return entry.dirtySince === undefined
+      ? now - entry.since > UNUSED_LIFETIME
+      : now - entry.dirtySince > this.#options.maxDirtiness;
+  }
+
+  #retire(entry: Entry): void {
+    entry.retired = true;
+    if (entry.circuit?.streamCount === 0) {
+      this.#entries.delete(entry);
+      entry.circuit.close();
+    }
+  }
+
+  #startSweep(): void {
+    if (this.#stopSweep !== undefined) return;
+    const timer = this.#options.clock.timer(SWEEP_INTERVAL);
+    this.#stopSweep = () => timer.cancel();
+    timer.fired.then(() => {
+      this.#stopSweep = undefined;
+      for (const entry of [...this.#entries]) if (entry.retired || this.#isStale(entry)) this.#retire(entry);
+      if (this.#entries.size > 0) this.#startSweep();
+    });
+  }
+}
+
+/** Whether streams to `target` may go onto this circuit, as far as its exit and age of use are concerned. */
+function serves(entry: Entry, target: ExitTarget): boolean {
+  if (entry.retired || entry.circuit?.isClosed === true) return false;
+  const { path } = entry;
+  if (path === undefined) return entry.target.port === target.port && entry.target.family === target.family;
+  return exitAllows(path.exit, target) && (path.stable || !needsStable(target));
+}

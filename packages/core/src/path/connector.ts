@@ -1,0 +1,215 @@
+// Streams to directory caches over circuits of one hop: fallbacks with CREATE_FAST while nothing is known, the guards with
+// ntor after that (path-spec 2.1.1, tor-spec 5.1.2, guard-spec 4.6). Implements the directory room's DirectoryConnector.
+// Not here: what is asked and how the answer is judged.
+
+import { abortable } from "../base/abort.ts";
+import { parseSocketAddress } from "../base/address.ts";
+import { fromBase64, fromHex, toHex } from "../base/encoding.ts";
+import { TorError, toTorError } from "../base/errors.ts";
+import type { Clock } from "../base/ports.ts";
+import { shuffled } from "../base/random.ts";
+import type { Circuit } from "../circuit/api.ts";
+import type {
+  DirectoryConnection,
+  DirectoryConnector,
+  DirectoryRequestOptions,
+  NetDir,
+  NetworkConfig,
+} from "../directory/api.ts";
+import type { ChannelTarget } from "../link/api.ts";
+import type { BuildRequest, CircuitBuilder } from "./builder.ts";
+import type { GuardManager } from "./guards.ts";
+import type { PathSelector } from "./select.ts";
+
+export interface ConnectorOptions {
+  readonly network: NetworkConfig;
+  readonly builder: Pick<CircuitBuilder, "build">;
+  readonly guards: GuardManager;
+  readonly selectorFor: (netdir: NetDir) => PathSelector;
+  readonly clock: Clock;
+}
+
+/** Caches tried for one connection before the caller hears of it. */
+const TRIES = 3;
+
+/** Milliseconds for BEGIN_DIR to be answered. */
+const STREAM_TIMEOUT = 10_000;
+
+/** A circuit without a request is closed after this long: the next part of a bootstrap comes at once or not at all. */
+const IDLE_TIME = 10_000;
+
+/** How long a cache that failed is asked last. */
+const BLAME_TIME = 10 * 60_000;
+
+type FirstHop = BuildRequest["first"];
+
+interface Entry {
+  readonly cache: string;
+  readonly circuit: Promise<Circuit>;
+  active: number;
+  /** Stops the timer that closes an idle circuit. */
+  stopIdle: (() => void) | undefined;
+}
+
+export class CircuitDirectoryConnector implements DirectoryConnector {
+  readonly #options: ConnectorOptions;
+  readonly #fallbacks: readonly ChannelTarget[];
+  /** Open circuits by cache. */
+  readonly #entries = new Map<string, Entry>();
+  /** Monotonic time of each cache's last failure. */
+  readonly #failures = new Map<string, number>();
+  readonly #closing = new AbortController();
+
+  constructor(options: ConnectorOptions) {
+    this.#options = options;
+    this.#fallbacks = options.network.fallbacks.map(({ rsaId, ed25519Id, orPorts }) => ({
+      rsaId: fromHex(rsaId),
+      ed25519Id: fromBase64(ed25519Id),
+      addresses: orPorts.map(parseSocketAddress),
+    }));
+  }
+
+  async open(options: DirectoryRequestOptions): Promise<DirectoryConnection> {
+    const tried = new Set(options.exclude);
+    let failure: TorError | undefined;
+    for (let tries = 0; tries < TRIES; tries++) {
+      const first = await this.#pick(tried, options.netdir, failure);
+      const cache = toHex(identityOf(first).rsaId);
+      try {
+        return await this.#openAt(cache, first, options.signal);
+      } catch (thrown) {
+        failure = toTorError(thrown);
+        if (failure.kind === "aborted") throw failure;
+        tried.add(cache);
+        this.#blame(cache);
+      }
+    }
+    throw failure;
+  }
+
+  /** Closes all directory circuits. */
+  close(error = new TorError("aborted", "ALLIUM_E_CLOSED", "the client is closed")): void {
+    this.#closing.abort(error);
+    for (const entry of this.#entries.values()) this.#closeEntry(entry);
+  }
+
+  async #pick(
+    tried: ReadonlySet<string>,
+    netdir: NetDir | undefined,
+    failure: TorError | undefined,
+  ): Promise<FirstHop> {
+    try {
+      return netdir === undefined ? this.#pickFallback(tried) : await this.#pickRelay(tried, netdir);
+    } catch (error) {
+      // That no cache is left says less than why the last one failed.
+      throw failure ?? error;
+    }
+  }
+
+  /** One with an open circuit, else one that has not failed of late, in random order. */
+  #pickFallback(tried: ReadonlySet<string>): FirstHop {
+    const candidates = shuffled(this.#fallbacks).filter((target) => !tried.has(toHex(target.rsaId)));
+    const rank = (target: ChannelTarget) => {
+      const cache = toHex(target.rsaId);
+      return this.#entries.has(cache) ? 0 : this.#failedLately(cache) ? 2 : 1;
+    };
+    const [fallback] = candidates.sort((a, b) => rank(a) - rank(b));
+    if (fallback === undefined)
+      throw new TorError("no-path", "ALLIUM_E_NO_FALLBACK", "every fallback directory was tried");
+    return { fallback };
+  }
+
+  /** A guard, so that only guards learn when this client is there; any cache when no guard may be asked. */
+  async #pickRelay(tried: ReadonlySet<string>, netdir: NetDir): Promise<FirstHop> {
+    const { guards, selectorFor } = this.#options;
+    try {
+      const relay = await guards.next(netdir, (one) => !tried.has(toHex(one.rsaId)));
+      return { relay, isGuard: true };
+    } catch (error) {
+      if (toTorError(error).kind !== "no-path") throw error;
+      return { relay: selectorFor(netdir).directoryCache(tried), isGuard: false };
+    }
+  }
+
+  async #openAt(
+    cache: string,
+    first: FirstHop,
+    signal: AbortSignal | undefined,
+  ): Promise<DirectoryConnection> {
+    const entry = this.#entries.get(cache) ?? this.#start(cache, first);
+    entry.active++;
+    entry.stopIdle?.();
+    let over = false;
+    const finish = (failed: boolean) => {
+      if (over) return;
+      over = true;
+      entry.active--;
+      if (failed) {
+        // Others may still be served on it, but nobody new.
+        if (this.#entries.get(cache) === entry) this.#entries.delete(cache);
+        this.#blame(cache);
+      }
+      if (entry.active === 0) this.#idle(entry, failed ? 0 : IDLE_TIME);
+    };
+    try {
+      const circuit = await abortable(entry.circuit, signal);
+      const stream = await circuit.openDirectoryStream({
+        timeout: STREAM_TIMEOUT,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      return { stream, cache, done: () => finish(false), failed: () => finish(true) };
+    } catch (error) {
+      finish(toTorError(error).kind !== "aborted");
+      throw error;
+    }
+  }
+
+  #start(cache: string, first: FirstHop): Entry {
+    const circuit = this.#options.builder.build({
+      purpose: "directory",
+      first,
+      others: [],
+      signal: this.#closing.signal,
+    });
+    const entry: Entry = { cache, circuit, active: 0, stopIdle: undefined };
+    const forget = () => {
+      if (this.#entries.get(cache) === entry) this.#entries.delete(cache);
+    };
+    circuit.then((built) => built.closed.then(forget), forget);
+    this.#entries.set(cache, entry);
+    return entry;
+  }
+
+  #idle(entry: Entry, time: number): void {
+    if (time === 0) return this.#closeEntry(entry);
+    const timer = this.#options.clock.timer(time);
+    entry.stopIdle = () => timer.cancel();
+    timer.fired.then(() => {
+      if (entry.active === 0) this.#closeEntry(entry);
+    });
+  }
+
+  #closeEntry(entry: Entry): void {
+    entry.stopIdle?.();
+    if (this.#entries.get(entry.cache) === entry) this.#entries.delete(entry.cache);
+    entry.circuit.then(
+      (circuit) => circuit.close(),
+      () => {},
+    );
+  }
+
+  #blame(cache: string): void {
+    const now = this.#options.clock.monotonic();
+    for (const [other, at] of this.#failures) if (now - at > BLAME_TIME) this.#failures.delete(other);
+    this.#failures.set(cache, now);
+  }
+
+  #failedLately(cache: string): boolean {
+    const at = this.#failures.get(cache);
+    return at !== undefined && this.#options.clock.monotonic() - at <= BLAME_TIME;
+  }
+}
+
+function identityOf(first: FirstHop): ChannelTarget {
+  return "relay" in first ? first.relay : first.fallback;
+}

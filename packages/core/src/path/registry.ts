@@ -1,0 +1,73 @@
+// Every circuit of the client in one list, for drawing and for events. It decides nothing.
+
+import { formatSocketAddress } from "../base/address.ts";
+import { toHex } from "../base/encoding.ts";
+import type { ChannelTarget } from "../link/api.ts";
+
+export type CircuitPurpose = "general" | "directory";
+
+export interface HopInfo {
+  /** Absent for a fallback directory that no consensus has named yet. */
+  readonly nickname?: string;
+  /** RSA identity, 40 upper-case hex digits. */
+  readonly rsaId: string;
+  /** `"192.0.2.1:9001"`, `"[2001:db8::1]:9001"` */
+  readonly addresses: readonly string[];
+}
+
+export interface CircuitInfo {
+  readonly id: number;
+  readonly purpose: CircuitPurpose;
+  readonly state: "building" | "open" | "closed";
+  /** From the guard on; while the circuit is being built, those it is meant to have. */
+  readonly hops: readonly HopInfo[];
+}
+
+export class CircuitRegistry {
+  readonly #circuits = new Map<number, CircuitInfo>();
+  readonly #onChange: (info: CircuitInfo) => void;
+  #lastId = 0;
+
+  constructor(onChange: (info: CircuitInfo) => void = () => {}) {
+    this.#onChange = onChange;
+  }
+
+  /** Enters a circuit that is about to be built. @returns its id, unique within the client */
+  begin(purpose: CircuitPurpose, hops: readonly (ChannelTarget & { readonly nickname?: string })[]): number {
+    const id = ++this.#lastId;
+    this.#put({ id, purpose, state: "building", hops: hops.map(hopInfo) });
+    return id;
+  }
+
+  opened(id: number): void {
+    this.#change(id, "open");
+  }
+
+  closed(id: number): void {
+    this.#change(id, "closed");
+    this.#circuits.delete(id);
+  }
+
+  /** Circuits being built and open. */
+  list(): CircuitInfo[] {
+    return [...this.#circuits.values()];
+  }
+
+  #change(id: number, state: CircuitInfo["state"]): void {
+    const info = this.#circuits.get(id);
+    if (info !== undefined) this.#put({ ...info, state });
+  }
+
+  #put(info: CircuitInfo): void {
+    this.#circuits.set(info.id, info);
+    this.#onChange(info);
+  }
+}
+
+function hopInfo(relay: ChannelTarget & { readonly nickname?: string }): HopInfo {
+  return {
+    ...(relay.nickname === undefined ? {} : { nickname: relay.nickname }),
+    rsaId: toHex(relay.rsaId).toUpperCase(),
+    addresses: relay.addresses.map(formatSocketAddress),
+  };
+}
