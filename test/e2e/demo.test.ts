@@ -24,7 +24,7 @@ beforeAll(async () => {
   bridge = createBridge({ network, listen: { host: "127.0.0.1", port: 0 } });
   const url = await bridge.listen();
   await bridge.ready;
-  const suggestions = [info.http.page];
+  const suggestions = [info.http.url];
   const chosen = { id: "private", label: "Private network", bridges: [url], network, suggestions } as const;
   const publicNetwork = {
     id: "public",
@@ -67,7 +67,7 @@ describe.each(BROWSERS)("the demo page in $name", ({ name, launch }) => {
     await page.click("#go");
     await page.waitForSelector("#result:not([hidden]), #problem:not([hidden])", { timeout: 90_000 });
   };
-  const fact = (title: string) => page.locator(`#facts dt:text-is("${title}") + dd`).innerText();
+  const fact = (title: string) => page.locator(`#facts dt:text-is("${title}") + dd`).textContent();
   const guard = () => page.locator("#circuit li.relay b").first().textContent();
 
   it("bootstraps and says each phase on the way", async () => {
@@ -78,23 +78,21 @@ describe.each(BROWSERS)("the demo page in $name", ({ name, launch }) => {
   });
 
   it("fetches a page and draws three relays", async () => {
-    await fetched(info.http.page);
+    await fetched(info.http.url);
     expect(await fact("Status")).toBe("200 OK");
     expect(await page.locator("#view iframe").getAttribute("srcdoc")).toContain("<h1>");
     const relays = page.locator("#circuit li.relay");
     expect(await relays.count()).toBe(3);
     const names = await relays.locator("b").allTextContents();
     expect(new Set(names).size).toBe(3);
-    expect(info.relays.map(({ nickname }: { nickname: string }) => nickname)).toEqual(
-      expect.arrayContaining(names),
-    );
+    expect(info.nodes.map(({ nickname }) => nickname)).toEqual(expect.arrayContaining(names));
     for (const detail of await relays.locator("span").allTextContents())
       expect(detail).toMatch(/127\.\d+\.\d+\.\d+:\d+/);
     coldGuard = await guard();
   });
 
   it("fetches a large file whole", async () => {
-    await fetched(info.http.large.url);
+    await fetched(new URL(info.http.large.path, info.http.url).href);
     expect(await fact("SHA-256")).toBe(info.http.large.sha256);
   });
 
@@ -110,7 +108,7 @@ describe.each(BROWSERS)("the demo page in $name", ({ name, launch }) => {
     const phases = await page.evaluate(() => document.body.dataset.phases);
     expect(phases).toContain("circuit");
     expect(phases).not.toContain("microdescriptors");
-    await fetched(info.http.page);
+    await fetched(info.http.url);
     expect(await guard()).toBe(coldGuard);
   });
 
