@@ -1,0 +1,322 @@
+// A private Tor network of real C tor, wholly on 127.0.0.0/8: three directory authorities, four guards, three exits to
+// loopback, a client, and a destination for streams. `startTornet` is the library form; main.ts is the command.
+
+import { execFile, fork } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import type { NetworkConfig } from "../../packages/core/src/directory/api.ts";
+import { type NodeKeys, provideKeys } from "./keys.ts";
+import {
+  type Claim,
+  CONTROL_PORT,
+  claimInstance,
+  DIR_PORT,
+  type NodePlan,
+  OR_PORT,
+  SOCKS_PORT,
+} from "./layout.ts";
+import { record, start, stopRecorded } from "./processes.ts";
+import { clientReady, relaysReady } from "./readiness.ts";
+import { LARGE_BYTES, LARGE_SHA256 } from "./servers/content.ts";
+import { ZONE } from "./servers/dns.ts";
+import type { KeeperReport } from "./servers/keeper.ts";
+import { bandwidthFile, ONION_TIME_PERIOD, torrc } from "./torrc.ts";
+import type { NodeInfo, Scheduler, Tornet, TornetInfo, TornetOptions } from "./types.ts";
+
+const repository = resolve(import.meta.dirname, "../..");
+const cacheRoot = join(repository, ".cache/tornet");
+/** Files that are there only while the network is; logs and data in `nodes` stay for a look. */
+const results = ["network.json", "info.json", "owner"];
+const OLDEST_TOR = [0, 4, 9];
+const KEEPER_TIMEOUT_MS = 20_000;
+
+async function torVersion(): Promise<string> {
+  const { stdout } = await promisify(execFile)("tor", ["--version", "--quiet"]).catch((error: Error) => {
+    throw new Error(`the private network needs C tor (Debian: apt-get install tor): ${error.message}`);
+  });
+  const version = /Tor version (\d+\.\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? "unknown";
+  const parts = version.split(".").map(Number);
+  for (const [i, wanted] of OLDEST_TOR.entries()) {
+    const part = parts[i] ?? 0;
+    if (part > wanted) break;
+    if (!(part >= wanted))
+      throw new Error(`the private network needs tor 0.4.9 or later; this is ${version}`);
+  }
+  return version;
+}
+
+/** Ends what a crashed run has left in `dir` and removes its files; a run that lives is left alone. */
+async function clear(dir: string): Promise<void> {
+  const owner = join(dir, "owner");
+  const [pid, started] = existsSync(owner) ? readFileSync(owner, "utf8").split(" ") : [];
+  if (pid !== undefined && started !== undefined && startTime(Number(pid)) === started) {
+    throw new Error(`process ${pid} runs a private network in ${dir}: choose another directory, or end it`);
+  }
+  await stopRecorded(dir);
+  for (const name of ["nodes", ...results]) {
+    await rm(join(dir, name), { recursive: true, force: true });
+  }
+}
+
+/** When a process began, in ticks since boot (proc(5), /proc/PID/stat field 22); undefined where there is none. */
+function startTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function nodeInfo(plan: NodePlan, pid: number, keys: NodeKeys | undefined, dataDirectory: string): NodeInfo {
+  return {
+    nickname: plan.nickname,
+    role: plan.role,
+    pid,
+    address: plan.address,
+    orPort: plan.role === "client" ? 0 : OR_PORT,
+    ...(plan.role === "authority" ? { dirPort: DIR_PORT } : {}),
+    rsaId: keys?.rsaId ?? "",
+    ed25519Id: keys?.ed25519Id ?? "",
+    control: {
+      host: plan.address,
+      port: CONTROL_PORT,
+      cookieFile: join(dataDirectory, "control_auth_cookie"),
+    },
+    dataDirectory,
+    logFile: join(dataDirectory, "notice.log"),
+  };
+}
+
+function networkConfig(nodes: readonly NodeInfo[], keys: ReadonlyMap<string, NodeKeys>): NetworkConfig {
+  const authorities = nodes
+    .filter((node) => node.role === "authority")
+    .map(({ nickname }) => ({ nickname, v3ident: keys.get(nickname)?.v3ident ?? "" }));
+  const fallbacks = nodes
+    .filter((node) => node.role === "guard")
+    .map(({ rsaId, ed25519Id, address, orPort }) => ({
+      rsaId,
+      ed25519Id,
+      orPorts: [`${address}:${orPort}`],
+    }));
+  return { authorities, fallbacks, onionTimePeriod: ONION_TIME_PERIOD, allowPrivateAddresses: true };
+}
+
+/** One start: what is built up step by step, and taken down by `stop` wherever it has got to. */
+class Run implements Tornet {
+  readonly #dir: string;
+  readonly #claim: Claim;
+  readonly #options: TornetOptions;
+  readonly #failure = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #nodes: NodeInfo[] = [];
+  #keeper: ReturnType<typeof fork> | undefined;
+  #keys: ReadonlyMap<string, NodeKeys> = new Map();
+  #info: TornetInfo | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(dir: string, claim: Claim, options: TornetOptions) {
+    this.#dir = dir;
+    this.#claim = claim;
+    this.#options = options;
+    const own = this.#failure.signal;
+    this.#signal = options.signal === undefined ? own : AbortSignal.any([own, options.signal]);
+  }
+
+  get network(): NetworkConfig {
+    return networkConfig(this.#nodes, this.#keys);
+  }
+
+  get info(): TornetInfo {
+    if (this.#info === undefined) throw new Error("the private network is not up");
+    return this.#info;
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    this.#failure.abort(new Error("the private network is stopped"));
+    try {
+      await stopRecorded(this.#dir);
+    } finally {
+      this.#keeper?.removeAllListeners();
+      if (this.#keeper?.connected === true) this.#keeper.disconnect();
+      for (const name of results) await rm(join(this.#dir, name), { force: true });
+      await this.#claim.release();
+    }
+  }
+
+  #progress(fraction: number, message: string): void {
+    this.#options.onProgress?.({ fraction, message });
+  }
+
+  /** @throws why it did not come up: the first process to fail, the caller's abort, or a time-out */
+  async up(version: string): Promise<void> {
+    try {
+      await this.#up(version);
+    } catch (error) {
+      throw this.#signal.aborted ? this.#signal.reason : error;
+    }
+  }
+
+  async #up(version: string): Promise<void> {
+    const { layout } = this.#claim;
+    const scheduler = this.#options.scheduler ?? "KIST";
+    await mkdir(join(this.#dir, "nodes"), { recursive: true, mode: 0o700 });
+    await writeFile(join(this.#dir, "owner"), `${process.pid} ${startTime(process.pid)}`);
+    this.#progress(0.02, "making keys");
+    const keyCache = join(cacheRoot, `keys-${layout.instance}`);
+    this.#keys = await provideKeys(layout, keyCache, join(this.#dir, "nodes"));
+    this.#progress(0.15, "starting the relays");
+    const servers = await this.#startKeeper();
+    await this.#writeShared(servers);
+    const startedAt = Date.now();
+    const plans = layout.nodes.filter((node) => node.role !== "client");
+    for (const plan of plans) await this.#startNode(plan, scheduler, startedAt);
+    const relays = [...this.#nodes];
+    this.#progress(0.25, "the authorities vote");
+    await relaysReady(relays, {
+      signal: this.#signal,
+      onPart: (part) =>
+        this.#progress(0.3 + 0.5 * part, `${Math.round(part * relays.length)} relays know the network`),
+    });
+    await this.#startClient(version, scheduler, servers, startedAt);
+    await this.#writeResults();
+    this.#progress(1, "ready");
+  }
+
+  async #startKeeper(): Promise<KeeperReport> {
+    const file = join(import.meta.dirname, "servers/keeper.ts");
+    const keeper = fork(file, [this.#dir, this.#claim.layout.serviceAddress], {
+      detached: true,
+      execArgv: [],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    this.#keeper = keeper;
+    await once(keeper, "spawn");
+    if (keeper.pid !== undefined) record(this.#dir, keeper.pid);
+    keeper.on("exit", (code) => this.#died("the destination's server", code));
+    const timeout = AbortSignal.timeout(KEEPER_TIMEOUT_MS);
+    const [report] = await once(keeper, "message", { signal: AbortSignal.any([this.#signal, timeout]) });
+    // The owner may end without a word; the channel is there for that and keeps nothing alive.
+    keeper.unref();
+    keeper.channel?.unref();
+    return report;
+  }
+
+  #died(what: string, code: number | null, output?: string): void {
+    if (this.#failure.signal.aborted) return;
+    const words = output === undefined ? "" : `\n${readFileSync(output, "utf8").slice(-2000)}`;
+    const error = new Error(`${what} of the private network ended by itself (${code})${words}`);
+    this.#options.log?.(error.message);
+    this.#failure.abort(error);
+  }
+
+  async #writeShared(servers: KeeperReport): Promise<void> {
+    const { layout } = this.#claim;
+    const nodes = join(this.#dir, "nodes");
+    await writeFile(join(nodes, "empty"), "");
+    // libevent reads a port here, which resolv.conf(5) does not know; so port 53 and root are not needed.
+    await writeFile(join(nodes, "resolv.conf"), `nameserver ${layout.serviceAddress}:${servers.dnsPort}\n`);
+    await writeFile(join(nodes, "bwfile"), bandwidthFile(layout, this.#keys, Date.now()));
+  }
+
+  async #startNode(plan: NodePlan, scheduler: Scheduler, startedAt: number): Promise<NodeInfo> {
+    const nodes = join(this.#dir, "nodes");
+    const dataDirectory = join(nodes, plan.nickname);
+    const text = torrc(plan, {
+      layout: this.#claim.layout,
+      keys: this.#keys,
+      scheduler,
+      dataDirectory,
+      resolvConf: join(nodes, "resolv.conf"),
+      bandwidthFile: join(nodes, "bwfile"),
+      ownerPid: process.pid,
+      startedAt,
+    });
+    const file = join(dataDirectory, "torrc");
+    await writeFile(file, text);
+    const args = ["--hush", "--defaults-torrc", join(nodes, "empty"), "-f", file];
+    const output = join(dataDirectory, "output");
+    const child = await start(this.#dir, "tor", args, output);
+    child.on("exit", (code) => this.#died(plan.nickname, code, output));
+    child.unref();
+    const info = nodeInfo(plan, child.pid, this.#keys.get(plan.nickname), dataDirectory);
+    this.#nodes.push(info);
+    return info;
+  }
+
+  async #startClient(
+    version: string,
+    scheduler: Scheduler,
+    servers: KeeperReport,
+    startedAt: number,
+  ): Promise<void> {
+    const plan = this.#claim.layout.nodes.find((node) => node.role === "client");
+    if (plan === undefined) throw new Error("the layout has no client");
+    const client = await this.#startNode(plan, scheduler, startedAt);
+    this.#info = this.#describe(version, scheduler, servers, client);
+    await clientReady(client, this.#info.socks, this.#info.http.namedUrl, {
+      signal: this.#signal,
+      onPart: (part) => this.#progress(0.8 + 0.19 * part, "the C tor client builds its circuits"),
+    });
+  }
+
+  #describe(version: string, scheduler: Scheduler, servers: KeeperReport, client: NodeInfo): TornetInfo {
+    const address = this.#claim.layout.serviceAddress;
+    const nicknames = (role: string): string[] =>
+      this.#nodes.filter((node) => node.role === role).map((node) => node.nickname);
+    return {
+      dir: this.#dir,
+      instance: this.#claim.layout.instance,
+      ownerPid: process.pid,
+      scheduler,
+      torVersion: version,
+      socks: { host: client.address, port: SOCKS_PORT },
+      http: {
+        address,
+        port: servers.httpPort,
+        hostname: `site.${ZONE}`,
+        url: `http://${address}:${servers.httpPort}/`,
+        namedUrl: `http://site.${ZONE}:${servers.httpPort}/`,
+        large: { path: "/large", bytes: LARGE_BYTES, sha256: LARGE_SHA256 },
+      },
+      echo: { address, port: servers.echoPort, hostname: `echo.${ZONE}` },
+      dns: { address, port: servers.dnsPort },
+      names: { missing: `missing.${ZONE}`, silent: `silent.${ZONE}` },
+      keeperPid: this.#keeper?.pid ?? 0,
+      nodes: this.#nodes,
+      exits: nicknames("exit"),
+      guards: nicknames("guard"),
+    };
+  }
+
+  async #writeResults(): Promise<void> {
+    const write = (name: string, value: unknown): Promise<void> =>
+      writeFile(join(this.#dir, name), `${JSON.stringify(value, undefined, 2)}\n`);
+    await write("network.json", this.network);
+    await write("info.json", this.info);
+  }
+}
+
+/** Starts a private network and resolves once the C tor client has fetched a page through one of its exits. */
+export async function startTornet(options: TornetOptions = {}): Promise<Tornet> {
+  const version = await torVersion();
+  const directoryOf = (instance: number): string =>
+    resolve(options.dir ?? join(cacheRoot, `run-${instance}`));
+  const claim = await claimInstance((instance) => clear(directoryOf(instance)));
+  const run = new Run(directoryOf(claim.layout.instance), claim, options);
+  try {
+    await run.up(version);
+    return run;
+  } catch (error) {
+    await run.stop();
+    throw error;
+  }
+}

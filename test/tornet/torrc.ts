@@ -1,0 +1,147 @@
+// The configuration of every node (tor(1)). Containment: each tor has its own DirAuthority lines with
+// TestingTorNetwork, no fallback directories, and OutboundBindAddress 127.x, from which Linux connects to nothing
+// but loopback.
+
+import type { NodeKeys } from "./keys.ts";
+import { CONTROL_PORT, DIR_PORT, type Layout, type NodePlan, OR_PORT, SOCKS_PORT } from "./layout.ts";
+import type { Scheduler } from "./types.ts";
+
+/** Seconds. The first votes come quickly, later ones every minute (tor takes 10 at the least). */
+const INITIAL_VOTING_INTERVAL = 6;
+const VOTING_INTERVAL = 60;
+/** A testing network's onion time period is 24 voting intervals, and starts 12 of them late. */
+export const ONION_TIME_PERIOD = {
+  minutes: (24 * VOTING_INTERVAL) / 60,
+  offsetMinutes: (12 * VOTING_INTERVAL) / 60,
+};
+
+export interface TorrcContext {
+  readonly layout: Layout;
+  readonly keys: ReadonlyMap<string, NodeKeys>;
+  readonly scheduler: Scheduler;
+  /** Data directory of the node. */
+  readonly dataDirectory: string;
+  readonly resolvConf: string;
+  readonly bandwidthFile: string;
+  /** Process whose end is the end of the node. */
+  readonly ownerPid: number;
+  /** Milliseconds since the epoch, equal for all nodes. */
+  readonly startedAt: number;
+}
+
+function keysOf(context: TorrcContext, nickname: string): NodeKeys {
+  const keys = context.keys.get(nickname);
+  if (keys === undefined) throw new Error(`no keys for ${nickname}`);
+  return keys;
+}
+
+function authorityLines(context: TorrcContext): string[] {
+  return context.layout.nodes
+    .filter((node) => node.role === "authority")
+    .map(({ nickname, address }) => {
+      const { rsaId, v3ident } = keysOf(context, nickname);
+      return `DirAuthority ${nickname} orport=${OR_PORT} no-v2 v3ident=${v3ident} ${address}:${DIR_PORT} ${rsaId}`;
+    });
+}
+
+function commonLines(node: NodePlan, context: TorrcContext): string[] {
+  const directory = context.dataDirectory;
+  return [
+    "TestingTorNetwork 1",
+    "UseDefaultFallbackDirs 0",
+    ...authorityLines(context),
+    `OutboundBindAddress ${node.address}`,
+    `__OwningControllerProcess ${context.ownerPid}`,
+    "AssumeReachable 1",
+    "PathsNeededToBuildCircuits 0.67",
+    `DataDirectory ${directory}`,
+    `Nickname ${node.nickname}`,
+    `PidFile ${directory}/pid`,
+    `ControlPort ${node.address}:${CONTROL_PORT}`,
+    "CookieAuthentication 1",
+    `Log notice file ${directory}/notice.log`,
+    "SafeLogging 0",
+    "ProtocolWarnings 1",
+    "ShutdownWaitLength 0",
+    "AvoidDiskWrites 1",
+    `Schedulers ${context.scheduler}`,
+  ];
+}
+
+function relayLines(node: NodePlan, context: TorrcContext): string[] {
+  return [
+    `Address ${node.address}`,
+    `ORPort ${node.address}:${OR_PORT} IPv4Only`,
+    "AddressDisableIPv6 1",
+    "SocksPort 0",
+    "ContactInfo tornet@test.invalid",
+    "NumCPUs 1",
+    "ServerDNSDetectHijacking 0",
+    "ServerDNSTestAddresses",
+    `ServerDNSResolvConfFile ${context.resolvConf}`,
+    "ServerDNSAllowBrokenConfig 1",
+    "BandwidthRate 1 GBytes",
+    "BandwidthBurst 1 GBytes",
+  ];
+}
+
+function votingLines(context: TorrcContext): string[] {
+  const guards = context.layout.nodes.filter((node) => node.role === "guard");
+  const offset = Math.floor(context.startedAt / 1000 + INITIAL_VOTING_INTERVAL) % INITIAL_VOTING_INTERVAL;
+  return [
+    "AuthoritativeDirectory 1",
+    "V3AuthoritativeDirectory 1",
+    `TestingV3AuthInitialVotingInterval ${INITIAL_VOTING_INTERVAL}`,
+    "TestingV3AuthInitialVoteDelay 2",
+    "TestingV3AuthInitialDistDelay 2",
+    `TestingV3AuthVotingStartOffset ${offset}`,
+    `V3AuthVotingInterval ${VOTING_INTERVAL}`,
+    "V3AuthVoteDelay 2",
+    "V3AuthDistDelay 2",
+    "V3AuthNIntervalsValid 10",
+    `TestingDirAuthVoteGuard ${guards.map(({ nickname }) => keysOf(context, nickname).rsaId).join(",")}`,
+    "TestingDirAuthVoteGuardIsStrict 1",
+    "TestingDirAuthVoteHSDir *",
+    "TestingMinExitFlagThreshold 0",
+    "TestingMinFastFlagThreshold 0",
+    // Without these two a guard now and then is not Stable, and no client finds a first hop.
+    "AuthDirVoteStableGuaranteeMinUptime 0",
+    "AuthDirVoteStableGuaranteeMTBF 0",
+    "AuthDirMaxServersPerAddr 0",
+    "AuthDirTestEd25519LinkKeys 0",
+    `V3BandwidthsFile ${context.bandwidthFile}`,
+    "ConsensusParams cc_alg=2 cfx_enabled=1 circwindow=1000 publish-family-list=1 use-family-ids=1",
+  ];
+}
+
+/** The microdescriptor says "p accept 1-65535" only where nearly all of IPv4 is accepted. */
+const exitLines = [
+  "ExitRelay 1",
+  "ExitPolicyRejectPrivate 0",
+  "ExitPolicy accept 127.0.0.0/8:*",
+  "ExitPolicy accept *:*",
+  "IPv6Exit 0",
+];
+
+export function torrc(node: NodePlan, context: TorrcContext): string {
+  const lines = commonLines(node, context);
+  if (node.role === "client") lines.push(`SocksPort ${node.address}:${SOCKS_PORT}`);
+  else lines.push(...relayLines(node, context));
+  if (node.role === "authority") {
+    lines.push(`DirPort ${node.address}:${DIR_PORT}`, ...votingLines(context));
+  }
+  if (node.role === "exit") lines.push(...exitLines);
+  else if (node.role !== "client") lines.push("ExitPolicy reject *:*");
+  return `${lines.join("\n")}\n`;
+}
+
+/** Measured bandwidths (bandwidth-file-spec 1.0.0); without them every weight is "Unmeasured". */
+export function bandwidthFile(layout: Layout, keys: ReadonlyMap<string, NodeKeys>, now: number): string {
+  const lines = [String(Math.floor(now / 1000))];
+  for (const node of layout.nodes) {
+    const rsaId = keys.get(node.nickname)?.rsaId;
+    const weight = node.role === "authority" ? 10 : 10_000;
+    if (rsaId !== undefined) lines.push(`node_id=$${rsaId} bw=${weight} nick=${node.nickname}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
