@@ -18,7 +18,7 @@ export interface CircuitBuilderOptions {
   readonly guards: GuardManager;
   readonly clock: Clock;
   readonly log?: Log | undefined;
-  /** Milliseconds for a circuit of three hops. */
+  /** Milliseconds for a circuit of three hops; one of fewer gets its share. */
   readonly timeout: number;
 }
 
@@ -39,7 +39,8 @@ export class CircuitBuilder {
 
   /** @throws TorError of the step that failed; `circuit-collapse` when the time is over */
   async build(request: BuildRequest): Promise<Circuit> {
-    const { clock, registry, timeout } = this.#options;
+    const { clock, registry } = this.#options;
+    const timeout = (this.#options.timeout * (1 + request.others.length)) / 3;
     const first = "relay" in request.first ? request.first.relay : request.first.fallback;
     const id = registry.begin(request.purpose, [first, ...request.others]);
     try {
@@ -47,7 +48,7 @@ export class CircuitBuilder {
         new TorError(
           "circuit-collapse",
           "ALLIUM_E_CIRCUIT_TIMEOUT",
-          `the circuit was not built within ${timeout} ms`,
+          `the circuit was not built within ${Math.round(timeout)} ms`,
         );
       const circuit = await withTimeout({ clock, ms: timeout, signal: request.signal, error }, (signal) =>
         this.#build(id, request, first, signal),

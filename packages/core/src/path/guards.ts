@@ -70,7 +70,8 @@ const RETRY: RetryPolicy = {
 interface Guard {
   record: GuardRecord;
   failures: number;
-  /** Monotonic time. */
+  /** Monotonic times. */
+  failedAt: number;
   retryAt: number;
 }
 
@@ -80,11 +81,12 @@ export class SampledGuards implements GuardManager {
   #guards: Guard[] = [];
   #lastUpdated = 0;
   /** Monotonic time. */
-  #lastSuccess = Number.NEGATIVE_INFINITY;
+  #lastSuccess: number;
   #saved: Promise<void> = Promise.resolve();
 
   constructor(options: GuardOptions) {
     this.#options = options;
+    this.#lastSuccess = options.clock.monotonic();
   }
 
   /** Reads the stored sample. One that cannot be read is set aside, and a new one begun. */
@@ -122,7 +124,7 @@ export class SampledGuards implements GuardManager {
     // All of them failing at once says more about our own network: they are tried on in turn, as fast as the caller's
     // own delays allow.
     const longestWaiting = fitting.reduce<(typeof fitting)[number] | undefined>(
-      (best, next) => (best === undefined || next.guard.retryAt < best.guard.retryAt ? next : best),
+      (best, next) => (best === undefined || next.guard.failedAt < best.guard.failedAt ? next : best),
       undefined,
     );
     if (longestWaiting !== undefined) return longestWaiting.relay;
@@ -156,7 +158,8 @@ export class SampledGuards implements GuardManager {
     const guard = this.#guards.find(({ record }) => record.fingerprint === fingerprint(relay));
     if (guard === undefined) return;
     guard.failures++;
-    guard.retryAt = this.#options.clock.monotonic() + retryDelay(RETRY, guard.failures);
+    guard.failedAt = this.#options.clock.monotonic();
+    guard.retryAt = guard.failedAt + retryDelay(RETRY, guard.failures);
     this.#tell("failed", guard.record);
   }
 
@@ -183,7 +186,7 @@ export class SampledGuards implements GuardManager {
 
   #adopt(state: GuardState): void {
     this.#lastUpdated = Date.parse(state.last_updated);
-    this.#guards = state.guards.map((record) => ({ record, failures: 0, retryAt: 0 }));
+    this.#guards = state.guards.map((record) => ({ record, failures: 0, failedAt: 0, retryAt: 0 }));
   }
 
   /** The guards that this consensus lists as such, in order. Those that it has not listed for long are dropped. */
@@ -226,7 +229,7 @@ export class SampledGuards implements GuardManager {
       last_used: now,
       confirmed: false,
     };
-    this.#guards.push({ record, failures: 0, retryAt: 0 });
+    this.#guards.push({ record, failures: 0, failedAt: 0, retryAt: 0 });
     this.#tell("sampled", record);
     return relay;
   }
