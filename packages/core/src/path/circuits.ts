@@ -79,9 +79,7 @@ export class CircuitPool {
   /** A circuit for this request: one in use under its key, one built ahead, or a new one. Tries again as `retry` says. */
   acquire(request: CircuitRequest): Promise<PooledCircuit> {
     return this.#retrying(request.signal, async () => {
-      const entry = this.#find(request) ?? (await this.#startWhenRoom(request));
-      entry.isolation = request.isolation;
-      entry.dirtySince ??= this.#options.clock.monotonic();
+      const entry = this.#take(request) ?? (await this.#startWhenRoom(request));
       return entry.ready;
     });
   }
@@ -114,17 +112,27 @@ export class CircuitPool {
     this.#entries.clear();
   }
 
-  #find(request: CircuitRequest): Entry | undefined {
+  /**
+   * Finds a circuit for the request and marks it as its key's own. In one step, with nothing awaited between:
+   * two keys must never find the same circuit free.
+   */
+  #take(request: CircuitRequest): Entry | undefined {
     const fitting = [...this.#entries].filter(
       (entry) =>
         serves(entry, request.target) &&
         !(entry.path !== undefined && request.avoidExits?.has(toHex(entry.path.exit.rsaId))) &&
         !this.#isStale(entry),
     );
-    return (
+    const entry =
       fitting.find((entry) => entry.isolation === request.isolation) ??
-      fitting.find((entry) => entry.isolation === undefined)
-    );
+      fitting.find((entry) => entry.isolation === undefined);
+    return entry === undefined ? undefined : this.#claim(entry, request);
+  }
+
+  #claim(entry: Entry, { isolation }: CircuitRequest): Entry {
+    entry.isolation = isolation;
+    entry.dirtySince ??= this.#options.clock.monotonic();
+    return entry;
   }
 
   #start(target: ExitTarget, avoidExits: ReadonlySet<string> = new Set()): Entry {
@@ -174,10 +182,12 @@ export class CircuitPool {
   async #startWhenRoom(request: CircuitRequest): Promise<Entry> {
     for (;;) {
       const pending = [...this.#entries].filter((entry) => entry.circuit === undefined);
-      if (pending.length < MAX_PENDING) return this.#start(request.target, request.avoidExits);
+      if (pending.length < MAX_PENDING) {
+        return this.#claim(this.#start(request.target, request.avoidExits), request);
+      }
       await abortable(Promise.race(pending.map((entry) => entry.ready.catch(() => {}))), request.signal);
-      const fitting = this.#find(request);
-      if (fitting !== undefined) return fitting;
+      const entry = this.#take(request);
+      if (entry !== undefined) return entry;
     }
   }
 
