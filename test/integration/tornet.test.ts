@@ -12,7 +12,8 @@ import { socksConnect, socksGet } from "../tornet/socks.ts";
 import type { NodeInfo } from "../tornet/types.ts";
 
 const TIMEOUT = 30_000;
-const { network, info } = inject("tornet");
+const network = inject("network");
+const info = inject("info");
 
 function nodeOf(role: NodeInfo["role"]): NodeInfo {
   const node = info.nodes.find((candidate) => candidate.role === role);

@@ -1,6 +1,6 @@
 // Starts one private network for a whole test run. vitest runs a global set-up once for each project that names it,
 // in one process: the projects share the network through a symbol on globalThis, and the last to leave stops it.
-// Tests get it by `const { network, info } = inject("tornet")`.
+// Tests get it by `inject("network")` and `inject("info")`.
 
 import type { TestProject } from "vitest/node";
 import type { NetworkConfig } from "../../packages/core/src/directory/api.ts";
@@ -9,7 +9,8 @@ import type { Tornet, TornetInfo } from "./types.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
-    tornet: { readonly network: NetworkConfig; readonly info: TornetInfo };
+    network: NetworkConfig;
+    info: TornetInfo;
   }
 }
 
@@ -30,7 +31,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const shared = holder[key];
   shared.users++;
   const { network, info } = await shared.tornet;
-  project.provide("tornet", { network, info });
+  project.provide("network", network);
+  project.provide("info", info);
   return async () => {
     shared.users--;
     if (shared.users > 0) return;
