@@ -1,0 +1,58 @@
+// The AEADs of TLS 1.3 (RFC 8446 B.4): AES-GCM by WebCrypto, ChaCha20-Poly1305 (RFC 8439) by noble, in one shape.
+
+import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
+import { protocolViolation } from "../base/errors.ts";
+
+export type AeadKind = "aes-128-gcm" | "aes-256-gcm" | "chacha20-poly1305";
+
+/** Nonces are 12 bytes, tags 16 bytes at the end of the ciphertext. */
+export interface AeadKey {
+  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Promise<Uint8Array>;
+  /** @throws TorError `protocol-violation` when the tag does not fit */
+  open(nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array): Promise<Uint8Array>;
+}
+
+/** Prepares a key of 16 or 32 bytes, as `kind` wants. */
+export async function importAeadKey(kind: AeadKind, key: Uint8Array): Promise<AeadKey> {
+  if (kind === "chacha20-poly1305") return chachaKey(key.slice());
+  const imported = await crypto.subtle.importKey("raw", key, "AES-GCM", false, ["encrypt", "decrypt"]);
+  return gcmKey(imported);
+}
+
+function gcmKey(key: CryptoKey): AeadKey {
+  return {
+    async seal(iv, additionalData, plaintext) {
+      return new Uint8Array(
+        await crypto.subtle.encrypt({ name: "AES-GCM", iv, additionalData }, key, plaintext),
+      );
+    },
+    async open(iv, additionalData, ciphertext) {
+      try {
+        return new Uint8Array(
+          await crypto.subtle.decrypt({ name: "AES-GCM", iv, additionalData }, key, ciphertext),
+        );
+      } catch (cause) {
+        throw forged(cause);
+      }
+    },
+  };
+}
+
+function chachaKey(key: Uint8Array): AeadKey {
+  return {
+    async seal(nonce, aad, plaintext) {
+      return chacha20poly1305(key, nonce, aad).encrypt(plaintext);
+    },
+    async open(nonce, aad, ciphertext) {
+      try {
+        return chacha20poly1305(key, nonce, aad).decrypt(ciphertext);
+      } catch (cause) {
+        throw forged(cause);
+      }
+    },
+  };
+}
+
+function forged(cause: unknown) {
+  return protocolViolation("ALLIUM_E_AEAD", "a ciphertext fails its authentication", cause);
+}

@@ -1,0 +1,17 @@
+// Ed25519 verification (RFC 8032), one strict verifier on every platform so that no two disagree about a signature.
+
+import { ed25519 } from "@noble/curves/ed25519.js";
+
+/**
+ * Whether `signature` (64 bytes) over `message` is of `publicKey` (32 bytes). Strict: canonical encodings only, S below
+ * the group order, keys of small order refused.
+ */
+export function verifyEd25519(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean {
+  if (signature.length !== 64 || publicKey.length !== 32) return false;
+  try {
+    if (ed25519.Point.fromBytes(publicKey, false).isSmallOrder()) return false;
+    return ed25519.verify(signature, message, publicKey, { zip215: false });
+  } catch {
+    return false;
+  }
+}
