@@ -73,7 +73,11 @@ export class CircuitDirectoryConnector implements DirectoryConnector {
     const tried = new Set(options.exclude);
     let failure: TorError | undefined;
     for (let tries = 0; tries < TRIES; tries++) {
-      const first = await this.#pick(tried, options.netdir, failure);
+      // Nothing is awaited between choosing a fallback and entering its circuit, so that requests made together share it.
+      const first =
+        options.netdir === undefined
+          ? this.#pickFallback(tried, failure)
+          : await this.#pickRelay(tried, options.netdir, failure);
       const cache = toHex(identityOf(first).rsaId);
       try {
         return await this.#openAt(cache, first, options.signal);
@@ -93,41 +97,36 @@ export class CircuitDirectoryConnector implements DirectoryConnector {
     for (const entry of this.#entries.values()) this.#closeEntry(entry);
   }
 
-  async #pick(
-    tried: ReadonlySet<string>,
-    netdir: NetDir | undefined,
-    failure: TorError | undefined,
-  ): Promise<FirstHop> {
-    try {
-      return netdir === undefined ? this.#pickFallback(tried) : await this.#pickRelay(tried, netdir);
-    } catch (error) {
-      // That no cache is left says less than why the last one failed.
-      throw failure ?? error;
-    }
-  }
-
   /** One with an open circuit, else one that has not failed of late, in random order. */
-  #pickFallback(tried: ReadonlySet<string>): FirstHop {
+  #pickFallback(tried: ReadonlySet<string>, failure: TorError | undefined): FirstHop {
     const candidates = shuffled(this.#fallbacks).filter((target) => !tried.has(toHex(target.rsaId)));
     const rank = (target: ChannelTarget) => {
       const cache = toHex(target.rsaId);
       return this.#entries.has(cache) ? 0 : this.#failedLately(cache) ? 2 : 1;
     };
     const [fallback] = candidates.sort((a, b) => rank(a) - rank(b));
-    if (fallback === undefined)
-      throw new TorError("no-path", "ALLIUM_E_NO_FALLBACK", "every fallback directory was tried");
-    return { fallback };
+    if (fallback !== undefined) return { fallback };
+    // That no cache is left says less than why the last one failed.
+    throw failure ?? new TorError("no-path", "ALLIUM_E_NO_FALLBACK", "every fallback directory was tried");
   }
 
   /** A guard, so that only guards learn when this client is there; any cache when no guard may be asked. */
-  async #pickRelay(tried: ReadonlySet<string>, netdir: NetDir): Promise<FirstHop> {
+  async #pickRelay(
+    tried: ReadonlySet<string>,
+    netdir: NetDir,
+    failure: TorError | undefined,
+  ): Promise<FirstHop> {
     const { guards, selectorFor } = this.#options;
     try {
       const relay = await guards.next(netdir, (one) => !tried.has(toHex(one.rsaId)));
       return { relay, isGuard: true };
     } catch (error) {
       if (toTorError(error).kind !== "no-path") throw error;
+    }
+    try {
       return { relay: selectorFor(netdir).directoryCache(tried), isGuard: false };
+    } catch (error) {
+      throw failure ?? error;
     }
   }
 
