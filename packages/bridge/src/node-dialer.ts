@@ -71,7 +71,8 @@ export function socketDuplex(socket: Socket): Duplex {
     {
       start(controller) {
         socket.on("data", (chunk: Buffer) => {
-          controller.enqueue(chunk);
+          // As a plain Uint8Array: a Buffer's slice() shares memory, which core does not expect.
+          controller.enqueue(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
           if ((controller.desiredSize ?? 0) <= 0) socket.pause();
         });
         socket.on("end", () => {

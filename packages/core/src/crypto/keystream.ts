@@ -26,8 +26,9 @@ export class AesCtrKeystream {
 
   /** @param key 16 or 32 bytes, copied @param iv the first counter block, zero by default */
   constructor(key: Uint8Array, iv: Uint8Array = new Uint8Array(BLOCK)) {
-    this.#key = key.slice();
-    this.#iv = iv.slice();
+    // Not slice(): on a Node Buffer that would share memory.
+    this.#key = Uint8Array.from(key);
+    this.#iv = Uint8Array.from(iv);
   }
 
   /** XORs the next keystream bytes into `buffer[from, to)`. */
