@@ -1,0 +1,101 @@
+// An established TLS connection as a byte pipe (RFC 8446 6.1): its two halves share one fate.
+
+import type { ByteStream } from "../base/byte-stream.ts";
+import { TorError, toTorError } from "../base/errors.ts";
+import type { Clock } from "../base/ports.ts";
+import { type AlertName, TlsError } from "./alert.ts";
+import type { HandshakeResult } from "./handshake.ts";
+import { Inbound } from "./inbound.ts";
+import { Outbound } from "./outbound.ts";
+import type { RecordReader } from "./record-reader.ts";
+
+/** An established connection. Its peer holds the key of the first certificate; nothing else about it is proved. */
+export interface TlsConnection extends ByteStream {
+  /** The chain in DER as the server sent it, the leaf first. */
+  readonly peerCertificates: readonly Uint8Array[];
+  /** Such as `TLS_AES_128_GCM_SHA256`. */
+  readonly cipherSuite: string;
+  /** Such as `P-256`. */
+  readonly group: string;
+}
+
+/** Milliseconds that a closing connection gives the pipe to take its last alert. */
+export const LINGER = 1000;
+
+/** Closes the pipe once `last` is written, or could not be, or takes too long. */
+export function closeAfter(pipe: ByteStream, last: Promise<void>, clock: Clock, reason: unknown): void {
+  const timer = clock.timer(LINGER);
+  const written = last.catch(() => {});
+  Promise.race([written, timer.fired]).then(() => {
+    timer.cancel();
+    pipe.close(reason);
+  });
+}
+
+export class Connection implements TlsConnection {
+  readonly peerCertificates: readonly Uint8Array[];
+  readonly cipherSuite: string;
+  readonly group: string;
+  readonly #pipe: ByteStream;
+  readonly #clock: Clock;
+  readonly #inbound: Inbound;
+  readonly #outbound: Outbound;
+  #closed = false;
+
+  constructor(
+    pipe: ByteStream,
+    records: RecordReader,
+    result: HandshakeResult,
+    options: { clock: Clock; rekeyAfter: number },
+  ) {
+    this.peerCertificates = result.certificates;
+    this.cipherSuite = result.suite.name;
+    this.group = result.group;
+    this.#pipe = pipe;
+    this.#clock = options.clock;
+    this.#outbound = new Outbound(pipe, result.outbound, options.rekeyAfter);
+    this.#inbound = new Inbound(records, result.inbound, {
+      updateRequested: () => this.#outbound.requestUpdate(),
+      failed: (error) => this.#fail(error),
+    });
+    this.#inbound.run();
+  }
+
+  read(): Promise<Uint8Array | undefined> {
+    return this.#inbound.read();
+  }
+
+  async write(data: Uint8Array): Promise<void> {
+    try {
+      await this.#outbound.write(data);
+    } catch (cause) {
+      const error = toTorError(cause);
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  close(reason?: unknown): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const error = reason === undefined ? undefined : toTorError(reason);
+    this.#inbound.stop(error);
+    const refusal = error ?? new TorError("aborted", "ALLIUM_E_TLS_CLOSED", "the TLS connection was closed");
+    const last = this.#outbound.finish("close_notify", refusal, error !== undefined);
+    closeAfter(this.#pipe, last, this.#clock, reason);
+  }
+
+  /** Ends both halves with one error; the peer is told when the fault is its own. */
+  #fail(error: TorError): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#inbound.stop(error);
+    const alert: AlertName | undefined = error instanceof TlsError ? error.alert : undefined;
+    if (alert === undefined) {
+      this.#outbound.stop(error);
+      this.#pipe.close(error);
+    } else {
+      closeAfter(this.#pipe, this.#outbound.finish(alert, error, true), this.#clock, error);
+    }
+  }
+}

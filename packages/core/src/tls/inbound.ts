@@ -1,0 +1,229 @@
+// The receiving half of an established connection (RFC 8446 4.6, 5, 6): records are decrypted several at a time and
+// delivered in order; messages after the handshake are acted on.
+
+import { type Deferred, deferred } from "../base/abort.ts";
+import { concat } from "../base/bytes.ts";
+import { type TorError, toTorError } from "../base/errors.ts";
+import { alertError, parseAlert, TlsError, truncated, unexpectedMessage } from "./alert.ts";
+import { type HandshakeMessage, HandshakeReader } from "./handshake-reader.ts";
+import { ContentType, HandshakeType } from "./protocol.ts";
+import type { InnerRecord, RecordProtection } from "./record-protection.ts";
+import type { RawRecord, RecordReader } from "./record-reader.ts";
+import { checkNewSessionTicket, parseKeyUpdate } from "./server-messages.ts";
+
+/** Decrypts under way at once; WebCrypto's latency, not its speed, is what they hide. */
+const DECRYPTS = 8;
+
+/** Bytes, sealed and open, above which the pipe is read no further until the application reads. */
+const READ_AHEAD = 256 * 1024;
+
+/**
+ * Records in succession without application data (KeyUpdates, session tickets, empty records) that are borne.
+ * Servers send two to four tickets, and a KeyUpdate every few gigabytes.
+ */
+const MAX_IDLE_RECORDS = 32;
+
+interface Sealed {
+  readonly record: RawRecord;
+  opened: Promise<InnerRecord> | undefined;
+}
+
+export interface InboundEvents {
+  /** The peer wants a KeyUpdate from us (RFC 8446 4.6.3). */
+  updateRequested(): void;
+  /** The first failure; the connection is dead. */
+  failed(error: TorError): void;
+}
+
+export class Inbound {
+  readonly #records: RecordReader;
+  readonly #events: InboundEvents;
+  readonly #messages = new HandshakeReader();
+  #protection: RecordProtection;
+  /** Records in the order in which they came; the first few are being decrypted. */
+  #sealed: Sealed[] = [];
+  #ready: Uint8Array[] = [];
+  #held = 0;
+  #idleRecords = 0;
+  #delivering = false;
+  #delivery: Promise<void> = Promise.resolve();
+  #ended = false;
+  #error: TorError | undefined;
+  #reader: Deferred<void> | undefined;
+  #room: Deferred<void> | undefined;
+
+  constructor(records: RecordReader, protection: RecordProtection, events: InboundEvents) {
+    this.#records = records;
+    this.#protection = protection;
+    this.#events = events;
+  }
+
+  /** Reads the pipe until it ends, the peer closes, or something fails. Never rejects. */
+  async run(): Promise<void> {
+    let error: unknown;
+    try {
+      while (!this.#over) {
+        this.#takeRecords();
+        if (!this.#delivering) this.#delivery = this.#deliver();
+        if (this.#held >= READ_AHEAD) await this.#untilRead();
+        else if (!(await this.#records.fill())) throw truncated("the pipe ended without close_notify");
+      }
+    } catch (cause) {
+      error = cause;
+    }
+    // What came before the end counts first: it may hold data, an alert or close_notify.
+    await this.#delivery;
+    if (error !== undefined) this.#fail(toTorError(error));
+    this.#protection.destroy();
+  }
+
+  /** Everything decrypted so far, or undefined after close_notify. What came before a failure comes before it here. */
+  async read(): Promise<Uint8Array | undefined> {
+    while (this.#ready.length === 0) {
+      if (this.#error !== undefined) throw this.#error;
+      if (this.#ended) return undefined;
+      this.#reader ??= deferred();
+      await this.#reader.promise;
+    }
+    const ready = this.#ready;
+    this.#ready = [];
+    const data = ready.length === 1 ? (ready[0] as Uint8Array) : concat(...ready);
+    this.#release(data.length);
+    return data;
+  }
+
+  /** Ends reading: with the error, or as after close_notify. */
+  stop(error: TorError | undefined): void {
+    if (this.#over) return;
+    this.#error = error;
+    this.#ended = true;
+    this.#sealed = [];
+    this.#wake();
+  }
+
+  get #over(): boolean {
+    return this.#ended || this.#error !== undefined;
+  }
+
+  #fail(error: TorError): void {
+    if (this.#over) return;
+    this.stop(error);
+    this.#events.failed(error);
+  }
+
+  #wake(): void {
+    this.#reader?.resolve();
+    this.#reader = undefined;
+    this.#room?.resolve();
+    this.#room = undefined;
+  }
+
+  async #untilRead(): Promise<void> {
+    this.#room ??= deferred();
+    await this.#room.promise;
+  }
+
+  #release(bytes: number): void {
+    this.#held -= bytes;
+    if (this.#held < READ_AHEAD) {
+      this.#room?.resolve();
+      this.#room = undefined;
+    }
+  }
+
+  /** Decrypts and delivers until no record waits, while `run` goes on reading. Never rejects. */
+  async #deliver(): Promise<void> {
+    this.#delivering = true;
+    try {
+      for (let next = this.#startDecrypts(); next?.opened !== undefined; next = this.#startDecrypts()) {
+        const inner = await next.opened;
+        if (this.#over) break;
+        this.#sealed.shift();
+        this.#held -= next.record.fragment.length;
+        await this.#accept(inner);
+        if (this.#over) break;
+      }
+    } catch (error) {
+      this.#fail(toTorError(error));
+    }
+    this.#delivering = false;
+  }
+
+  #takeRecords(): void {
+    for (let record = this.#records.take(); record !== undefined; record = this.#records.take()) {
+      if (record.type !== ContentType.applicationData) {
+        throw unexpectedMessage(`a record of type ${record.type} in the clear after the handshake`);
+      }
+      this.#sealed.push({ record, opened: undefined });
+      this.#held += record.fragment.length;
+    }
+    this.#startDecrypts();
+  }
+
+  /** Sees to it that the first few waiting records are being decrypted, in their order; gives the first of all. */
+  #startDecrypts(): Sealed | undefined {
+    const count = Math.min(this.#sealed.length, DECRYPTS);
+    for (let i = 0; i < count; i++) {
+      const sealed = this.#sealed[i] as Sealed;
+      if (sealed.opened !== undefined) continue;
+      sealed.opened = this.#protection.open(sealed.record);
+      // Its failure counts when its turn comes; after a KeyUpdate it does not count at all.
+      sealed.opened.catch(() => {});
+    }
+    return this.#sealed[0];
+  }
+
+  async #accept({ type, content }: InnerRecord): Promise<void> {
+    this.#idleRecords =
+      type === ContentType.applicationData && content.length > 0 ? 0 : this.#idleRecords + 1;
+    if (this.#idleRecords > MAX_IDLE_RECORDS) {
+      throw new TlsError("unexpected_message", "ALLIUM_E_TLS_FLOOD", "too many records without data");
+    }
+    if (type === ContentType.handshake) {
+      this.#messages.push(content);
+      await this.#takeMessages();
+      return;
+    }
+    if (this.#messages.pending)
+      throw unexpectedMessage(`a record of type ${type} within a handshake message`);
+    if (type === ContentType.alert) this.#alert(content);
+    else if (content.length > 0) this.#push(content);
+  }
+
+  #push(content: Uint8Array): void {
+    this.#ready.push(content);
+    this.#held += content.length;
+    this.#reader?.resolve();
+    this.#reader = undefined;
+  }
+
+  #alert(content: Uint8Array): void {
+    const name = parseAlert(content);
+    if (name === "close_notify") this.stop(undefined);
+    else if (name !== "user_canceled") throw alertError(name);
+  }
+
+  async #takeMessages(): Promise<void> {
+    for (let message = this.#messages.take(); message !== undefined; message = this.#messages.take()) {
+      await this.#message(message);
+    }
+  }
+
+  async #message({ type, body }: HandshakeMessage): Promise<void> {
+    if (type === HandshakeType.newSessionTicket) {
+      checkNewSessionTicket(body);
+    } else if (type === HandshakeType.keyUpdate) {
+      await this.#updateKey(parseKeyUpdate(body));
+    } else {
+      throw unexpectedMessage(`a handshake message of type ${type} after the handshake`);
+    }
+  }
+
+  async #updateKey(answer: boolean): Promise<void> {
+    if (this.#messages.pending) throw unexpectedMessage("a handshake message across a change of keys");
+    this.#protection = await this.#protection.next();
+    // Decrypts that were begun ahead used the old key.
+    for (const sealed of this.#sealed) sealed.opened = undefined;
+    if (answer) this.#events.updateRequested();
+  }
+}
