@@ -9,17 +9,40 @@ const shared = {
 
 export default defineConfig({
   test: {
+    maxWorkers: 2,
     projects: [
       {
         ...shared,
-        test: { name: "unit", include: ["packages/*/test/**/*.test.ts"], testTimeout: 30_000 },
+        test: {
+          name: "unit",
+          sequence: { groupOrder: 0 },
+          include: ["packages/*/test/**/*.test.ts"],
+          testTimeout: 30_000,
+        },
       },
-      { ...shared, test: { name: "repo", include: ["test/repo/**/*.test.ts"], fileParallelism: false } },
-      { ...shared, test: { name: "interop", include: ["test/interop/**/*.test.ts"], testTimeout: 60_000 } },
+      {
+        ...shared,
+        test: {
+          name: "repo",
+          sequence: { groupOrder: 1 },
+          include: ["test/repo/**/*.test.ts"],
+          fileParallelism: false,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: "interop",
+          sequence: { groupOrder: 2 },
+          include: ["test/interop/**/*.test.ts"],
+          testTimeout: 60_000,
+        },
+      },
       {
         ...shared,
         test: {
           name: "network",
+          sequence: { groupOrder: 3 },
           include: ["test/integration/**/*.test.ts", "test/hostile/**/*.test.ts"],
           globalSetup: ["test/tornet/vitest-setup.ts"],
           testTimeout: 120_000,
@@ -30,6 +53,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: "browser",
+          sequence: { groupOrder: 4 },
           include: ["test/e2e/**/*.test.ts"],
           globalSetup: ["test/tornet/vitest-setup.ts"],
           testTimeout: 180_000,

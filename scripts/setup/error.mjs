@@ -1,0 +1,2 @@
+/** Why a machine is not ready, in words for the person at it. */
+export class SetupError extends Error {}
