@@ -1,0 +1,95 @@
+// What every user of the network needs below its circuits: channels, guards, one-hop directory circuits and the verified
+// view of the network, wired together. TorClient stands on it, and so does a bridge that only follows the consensus.
+
+import type { RetryPolicy } from "../base/backoff.ts";
+import type { Clock, Dialer, Log, Store } from "../base/ports.ts";
+import type { NetDir, NetworkConfig } from "../directory/api.ts";
+import { DirectoryManager } from "../directory/manager.ts";
+import { openChannel } from "../link/open-channel.ts";
+import { CircuitBuilder } from "../path/builder.ts";
+import { ChannelPool } from "../path/channels.ts";
+import { CircuitDirectoryConnector } from "../path/connector.ts";
+import { type GuardEvent, SampledGuards } from "../path/guards.ts";
+import { type CircuitInfo, CircuitRegistry } from "../path/registry.ts";
+import { PathSelector } from "../path/select.ts";
+
+export interface StackOptions {
+  readonly network: NetworkConfig;
+  readonly dialer: Dialer;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log | undefined;
+  readonly retry: RetryPolicy;
+  /** Milliseconds for a circuit of three hops. */
+  readonly circuitBuildTimeout: number;
+  /** Bytes flow to a relay, or through a bridge towards one. */
+  readonly onDialled?: () => void;
+  /** A relay proved its identity. */
+  readonly onChannel?: () => void;
+  readonly onCircuit?: (info: CircuitInfo) => void;
+  readonly onGuard?: (event: GuardEvent) => void;
+}
+
+export class NetworkStack {
+  readonly channels: ChannelPool;
+  readonly registry: CircuitRegistry;
+  readonly guards: SampledGuards;
+  readonly builder: CircuitBuilder;
+  readonly directory: DirectoryManager;
+  readonly #connector: CircuitDirectoryConnector;
+  readonly #distinctSubnets: boolean;
+  #selector: PathSelector | undefined;
+
+  constructor(options: StackOptions) {
+    const { network, store, clock, log, circuitBuildTimeout } = options;
+    this.#distinctSubnets = network.allowPrivateAddresses !== true;
+    this.channels = channelPool(options);
+    this.registry = new CircuitRegistry(options.onCircuit);
+    this.guards = new SampledGuards({
+      ...{ store, clock, log, onEvent: options.onGuard },
+      sample: (netdir, allowed) => this.selectorFor(netdir).sampleGuard(allowed),
+    });
+    const { channels, registry, guards } = this;
+    this.builder = new CircuitBuilder({ channels, registry, guards, clock, log, timeout: circuitBuildTimeout });
+    const selectorFor = (netdir: NetDir) => this.selectorFor(netdir);
+    this.#connector = new CircuitDirectoryConnector({
+      ...{ network, builder: this.builder, guards, selectorFor, clock },
+    });
+    this.directory = new DirectoryManager({
+      ...{ network, connector: this.#connector, store, clock, log, retry: options.retry },
+    });
+  }
+
+  /** The selector of a view of the network; the last one is kept, as making one reads all relays. */
+  selectorFor(netdir: NetDir): PathSelector {
+    if (this.#selector?.netdir !== netdir) this.#selector = new PathSelector(netdir, this.#distinctSubnets);
+    return this.#selector;
+  }
+
+  async close(): Promise<void> {
+    this.#connector.close();
+    this.channels.close();
+    await this.guards.flush();
+  }
+}
+
+function channelPool({ dialer, clock, log, onDialled, onChannel }: StackOptions): ChannelPool {
+  const watched: Dialer = {
+    async dial(target, options) {
+      const duplex = await dialer.dial(target, options);
+      onDialled?.();
+      return duplex;
+    },
+  };
+  return new ChannelPool({
+    clock,
+    async open(target, signal) {
+      const channel = await openChannel({
+        ...{ dialer: watched, target, clock, signal },
+        ...(log === undefined ? {} : { log }),
+      });
+      onChannel?.();
+      return channel;
+    },
+  });
+}
