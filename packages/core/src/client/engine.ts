@@ -1,24 +1,43 @@
-// The client's life: lazy bootstrap, readiness, keeping the view of the network current, new identities, the end.
+// The client's life: lazy bootstrap, readiness, keeping the view of the network current, the end.
 // Not here: protocol, and the shape of the public API (tor-client.ts).
 
-import { abortable, onAbort, sleep, throwIfAborted, withTimeout } from "../base/abort.ts";
-import { TorError, toTorError } from "../base/errors.ts";
+import { abortable, onAbort, throwIfAborted, withTimeout } from "../base/abort.ts";
+import { TorError, type TorErrorKind, toTorError } from "../base/errors.ts";
+import type { LogLevel } from "../base/ports.ts";
 import type { NetDir } from "../directory/api.ts";
+import type { CircuitBuilder } from "../path/builder.ts";
 import { CircuitPool } from "../path/circuits.ts";
-import type { GuardEvent } from "../path/guards.ts";
-import type { CircuitInfo } from "../path/registry.ts";
-import type { ExitTarget } from "../path/select.ts";
+import type { SampledGuards } from "../path/guards.ts";
+import type { ExitTarget, PathSelector } from "../path/select.ts";
 import type { CheckedOptions } from "./options.ts";
-import { NetworkStack } from "./stack.ts";
-import { type ClientStatus, StatusTracker } from "./status.ts";
+import { type ClientStatus, type Phase, StatusTracker } from "./status.ts";
 import { ExitStreamOpener, type StreamInfo } from "./stream-opener.ts";
 
 export interface EngineEvents {
   status(status: ClientStatus): void;
-  circuit(info: CircuitInfo): void;
   stream(info: StreamInfo): void;
-  guard(event: GuardEvent): void;
 }
+
+/** What the engine needs of the network; NetworkStack is the real one. */
+export interface Network {
+  readonly guards: Pick<SampledGuards, "load" | "next">;
+  readonly builder: Pick<CircuitBuilder, "build">;
+  readonly directory: Directory;
+  selectorFor(netdir: NetDir): PathSelector;
+  close(): Promise<void>;
+}
+
+export interface Directory {
+  /** The newest verified view, if any. */
+  readonly netdir: NetDir | undefined;
+  /** A view that may be used now: the one at hand, the stored one, or a new one from the network. */
+  update(signal: AbortSignal): Promise<NetDir>;
+  /** Fetches each next view in its time, until the signal aborts. */
+  keepFresh(signal: AbortSignal): Promise<void>;
+}
+
+/** How far a network got on its own, for the status. */
+export type Progress = (phase: Phase, part?: number) => void;
 
 /** How long a call waits for the client to become ready; a first start on a slow line takes about a minute. */
 const READY_TIMEOUT = 180_000;
@@ -26,68 +45,69 @@ const READY_TIMEOUT = 180_000;
 /** The first circuit proves that the network can be used, and serves the first request. */
 const FIRST_TARGET: ExitTarget = { port: 443, family: 4 };
 
-export class Engine {
-  readonly stack: NetworkStack;
+export class Engine<N extends Network> {
+  readonly network: N;
   readonly opener: ExitStreamOpener;
-  readonly status: StatusTracker;
+  readonly pool: CircuitPool;
+  readonly #status: StatusTracker;
   readonly #options: CheckedOptions;
-  readonly #pool: CircuitPool;
   readonly #closing = new AbortController();
   readonly #forgetSignal: () => void;
   #guardsLoaded: Promise<void> | undefined;
   #bootstrap: Promise<void> | undefined;
-  #keepsFresh = false;
+  #keepingFresh = false;
+  /** When the directory last said that its view may be used, milliseconds since the epoch. */
+  #checkedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: CheckedOptions, events: EngineEvents) {
+  constructor(options: CheckedOptions, events: EngineEvents, connect: (progress: Progress) => N) {
+    const { clock, path, retry } = options;
     this.#options = options;
-    const { network, clock, path, retry } = options;
-    this.status = new StatusTracker(events.status);
-    this.stack = new NetworkStack({
-      ...{ ...options, circuitBuildTimeout: path.circuitBuildTimeout },
-      onDialled: () => this.status.advance("link"),
-      onChannel: () => this.status.advance("consensus"),
-      onCircuit: events.circuit,
-      onGuard: events.guard,
-    });
-    this.#pool = new CircuitPool({
-      ...{ clock, builder: this.stack.builder, retry, maxDirtiness: path.maxCircuitDirtiness },
-      choosePath: async (target, avoidExits) => {
-        const { guards } = this.stack;
-        return this.stack.selectorFor(this.#netdir()).path(target, guards, avoidExits);
-      },
-      onRetry: ({ kind, code }, delay) => this.#log("info", "circuit.retry", "a circuit is tried again", { kind, code, delay }),
+    this.#status = new StatusTracker(events.status);
+    this.network = connect((phase, part) => this.#status.advance(phase, part));
+    this.pool = new CircuitPool({
+      ...{ clock, retry, builder: this.network.builder, maxDirtiness: path.maxCircuitDirtiness },
+      choosePath: (target, avoidExits) => this.#choosePath(target, avoidExits),
+      onRetry: (error, delay) =>
+        this.#log("info", "circuit.retry", "building a circuit is tried again", error, delay),
     });
     this.opener = new ExitStreamOpener({
-      pool: this.#pool,
-      allowPrivateAddresses: network.allowPrivateAddresses === true,
+      pool: this.pool,
+      allowPrivateAddresses: options.network.allowPrivateAddresses === true,
       ready: (signal) => this.ready(signal),
       onStream: events.stream,
     });
     this.#forgetSignal = onAbort(options.signal, () => void this.close());
   }
 
+  get status(): ClientStatus {
+    return this.#status.current;
+  }
+
   /** Waits until streams can be opened; begins, or begins again, what is needed for that. */
   async ready(signal: AbortSignal | undefined): Promise<void> {
     throwIfAborted(this.#closing.signal);
     throwIfAborted(signal);
-    if (this.status.current.ready && this.#isCurrent()) return;
+    if (this.status.ready && this.#isCurrent()) return;
     this.#bootstrap ??= this.#runBootstrap().finally(() => {
       this.#bootstrap = undefined;
     });
     const running = this.#bootstrap;
-    const { clock } = this.#options;
     const error = () =>
       new TorError(
         "offline",
         "ALLIUM_E_NOT_READY",
-        `the client did not get ready within ${READY_TIMEOUT / 1000} s (phase: ${this.status.current.phase})`,
+        `the client was not ready after ${READY_TIMEOUT / 1000} s (phase "${this.status.phase}")`,
       );
-    await withTimeout({ clock, ms: READY_TIMEOUT, signal, error }, () => running);
+    await withTimeout({ clock: this.#options.clock, ms: READY_TIMEOUT, signal, error }, () => running);
   }
 
-  /** Streams from here on share no circuit with those before. */
-  newIdentity(): void {
-    this.#pool.retireAll();
+  /** Reads the stored guards, once; a store that fails is read again the next time. */
+  loadGuards(): Promise<void> {
+    this.#guardsLoaded ??= this.network.guards.load().catch((error) => {
+      this.#guardsLoaded = undefined;
+      throw error;
+    });
+    return this.#guardsLoaded;
   }
 
   async close(): Promise<void> {
@@ -95,27 +115,79 @@ export class Engine {
     const error = new TorError("aborted", "ALLIUM_E_CLOSED", "the client is closed");
     this.#closing.abort(error);
     this.#forgetSignal();
-    this.#pool.close(error);
-    await this.stack.close();
+    this.pool.close(error);
+    await this.network.close();
   }
 
   async #runBootstrap(): Promise<void> {
     const { signal } = this.#closing;
-    this.status.restart();
+    const { directory } = this.network;
+    this.#status.restart();
     try {
-      await abortable(this.#loadGuards(), signal);
-      await this.#fetchDirectory(signal);
-      this.status.advance("circuit");
+      await abortable(this.loadGuards(), signal);
+      await abortable(directory.update(signal), signal);
+      this.#checkedAt = this.#options.clock.now();
+      this.#status.advance("circuit");
       await this.#firstCircuit(signal);
-      this.status.advance("ready");
+      this.#status.advance("ready");
       void this.#keepFresh();
     } catch (thrown) {
       const error = toTorError(thrown);
       if (!signal.aborted) {
-        this.status.block(error);
-        this.#log("warn", "client.blocked", "the client cannot get ready", { kind: error.kind, code: error.code });
+        this.#status.block(error);
+        this.#log("warn", "client.blocked", "the client cannot get ready", error);
       }
       throw error;
     }
+  }
+
+  /** A network without an exit for that port has no first circuit, but may have exits for others. */
+  async #firstCircuit(signal: AbortSignal): Promise<void> {
+    try {
+      await this.pool.buildAhead(FIRST_TARGET, signal);
+    } catch (thrown) {
+      const error = toTorError(thrown);
+      if (error.code !== "ALLIUM_E_NO_RELAY") throw error;
+      this.#log("warn", "client.no-exit", "no circuit could be chosen ahead", error);
+    }
+  }
+
+  async #keepFresh(): Promise<void> {
+    if (this.#keepingFresh) return;
+    this.#keepingFresh = true;
+    try {
+      await this.network.directory.keepFresh(this.#closing.signal);
+    } catch (error) {
+      if (!this.#closing.signal.aborted) {
+        this.#log("warn", "client.stale", "the directory is no longer kept fresh", toTorError(error));
+      }
+    } finally {
+      this.#keepingFresh = false;
+    }
+  }
+
+  /**
+   * Whether the view of the network may be used without asking the directory. An expired one may too, for as long as
+   * a consensus is fresh, when the directory allowed it lately: then it is our clock that is wrong.
+   */
+  #isCurrent(): boolean {
+    const { netdir } = this.network.directory;
+    if (netdir === undefined) return false;
+    const now = this.#options.clock.now();
+    if (now >= netdir.validAfter && now <= netdir.validUntil) return true;
+    const since = now - this.#checkedAt;
+    return since >= 0 && since < netdir.freshUntil - netdir.validAfter;
+  }
+
+  async #choosePath(target: ExitTarget, avoidExits: ReadonlySet<string>) {
+    const { directory, guards } = this.network;
+    const netdir = directory.netdir ?? (await directory.update(this.#closing.signal));
+    return this.network.selectorFor(netdir).path(target, guards, avoidExits);
+  }
+
+  #log(level: LogLevel, code: string, message: string, error: TorError, delay?: number): void {
+    const data: { kind: TorErrorKind; code: string; delay?: number } = { kind: error.kind, code: error.code };
+    if (delay !== undefined) data.delay = Math.round(delay);
+    this.#options.log?.({ level, code, message, data });
   }
 }

@@ -50,7 +50,14 @@ export class NetworkStack {
       sample: (netdir, allowed) => this.selectorFor(netdir).sampleGuard(allowed),
     });
     const { channels, registry, guards } = this;
-    this.builder = new CircuitBuilder({ channels, registry, guards, clock, log, timeout: circuitBuildTimeout });
+    this.builder = new CircuitBuilder({
+      channels,
+      registry,
+      guards,
+      clock,
+      log,
+      timeout: circuitBuildTimeout,
+    });
     const selectorFor = (netdir: NetDir) => this.selectorFor(netdir);
     this.#connector = new CircuitDirectoryConnector({
       ...{ network, builder: this.builder, guards, selectorFor, clock },

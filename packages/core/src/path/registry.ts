@@ -7,8 +7,8 @@ import type { ChannelTarget } from "../link/api.ts";
 export type CircuitPurpose = "general" | "directory";
 
 export interface HopInfo {
-  /** Absent for a fallback directory that no consensus has named yet. */
-  readonly nickname?: string;
+  /** Empty for a fallback directory, which no consensus has named yet. */
+  readonly nickname: string;
   /** RSA identity, 40 upper-case hex digits. */
   readonly rsaId: string;
   /** `"192.0.2.1:9001"`, `"[2001:db8::1]:9001"` */
@@ -27,6 +27,8 @@ export class CircuitRegistry {
   readonly #circuits = new Map<number, CircuitInfo>();
   readonly #onChange: (info: CircuitInfo) => void;
   #lastId = 0;
+  #built = 0;
+  #failed = 0;
 
   constructor(onChange: (info: CircuitInfo) => void = () => {}) {
     this.#onChange = onChange;
@@ -39,11 +41,18 @@ export class CircuitRegistry {
     return id;
   }
 
+  /** How many circuits were completed, and how many were given up before that. */
+  get counts(): { readonly built: number; readonly failed: number } {
+    return { built: this.#built, failed: this.#failed };
+  }
+
   opened(id: number): void {
+    this.#built++;
     this.#change(id, "open");
   }
 
   closed(id: number): void {
+    if (this.#circuits.get(id)?.state === "building") this.#failed++;
     this.#change(id, "closed");
     this.#circuits.delete(id);
   }
@@ -66,7 +75,7 @@ export class CircuitRegistry {
 
 function hopInfo(relay: ChannelTarget & { readonly nickname?: string }): HopInfo {
   return {
-    ...(relay.nickname === undefined ? {} : { nickname: relay.nickname }),
+    nickname: relay.nickname ?? "",
     rsaId: toHex(relay.rsaId).toUpperCase(),
     addresses: relay.addresses.map(formatSocketAddress),
   };

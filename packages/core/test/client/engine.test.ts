@@ -1,0 +1,281 @@
+import { describe, expect, it } from "vitest";
+import { type Deferred, deferred } from "../../src/base/abort.ts";
+import { defaultRetryPolicy } from "../../src/base/backoff.ts";
+import { TorError } from "../../src/base/errors.ts";
+import { memoryStore } from "../../src/base/memory-store.ts";
+import type { LogEvent } from "../../src/base/ports.ts";
+import { Engine, type Network, type Progress } from "../../src/client/engine.ts";
+import type { CheckedOptions } from "../../src/client/options.ts";
+import type { ClientStatus } from "../../src/client/status.ts";
+import type { NetDir } from "../../src/directory/api.ts";
+import type { BuildRequest } from "../../src/path/builder.ts";
+import { SampledGuards } from "../../src/path/guards.ts";
+import { PathSelector } from "../../src/path/select.ts";
+import { type FakeCircuit, fakeCircuit, settle } from "../path/fakes.ts";
+import { ManualClock } from "../path/manual-clock.ts";
+import { exitRelay, guardRelay, netdir, relay } from "../path/synthetic.ts";
+
+const HOUR = 3_600_000;
+const RELAYS = [guardRelay(1), relay({ id: 2 }), exitRelay(3), exitRelay(4)];
+const UNSIGNED = new TorError("consensus-unverified", "ALLIUM_E_TEST", "too few signatures");
+const COLLAPSE = new TorError("circuit-collapse", "ALLIUM_E_TEST", "collapsed");
+
+/** A view of the network that begins to be valid now. */
+function viewAt(now: number, relays = RELAYS): NetDir {
+  return { ...netdir(relays), validAfter: now, freshUntil: now + HOUR, validUntil: now + 3 * HOUR };
+}
+
+function bench(change: Partial<CheckedOptions> = {}) {
+  const clock = new ManualClock();
+  const logs: LogEvent[] = [];
+  const seen: ClientStatus[] = [];
+  const updates: Deferred<NetDir>[] = [];
+  const built: { request: BuildRequest; circuit: FakeCircuit }[] = [];
+  const state: {
+    view?: NetDir;
+    refuse?: TorError;
+    closed: boolean;
+    freshSignals: AbortSignal[];
+    progress?: Progress;
+  } = {
+    closed: false,
+    freshSignals: [],
+  };
+  const store = memoryStore();
+  const network: Network = {
+    guards: new SampledGuards({
+      ...{ store, clock },
+      sample: (view, allowed) => new PathSelector(view, true).sampleGuard(allowed),
+    }),
+    selectorFor: (view) => new PathSelector(view, true),
+    builder: {
+      async build(request) {
+        if (state.refuse !== undefined) throw state.refuse;
+        const circuit = fakeCircuit([]);
+        built.push({ request, circuit });
+        return circuit;
+      },
+    },
+    directory: {
+      get netdir() {
+        return state.view;
+      },
+      async update() {
+        const update = deferred<NetDir>();
+        updates.push(update);
+        state.view = await update.promise;
+        return state.view;
+      },
+      keepFresh(signal) {
+        state.freshSignals.push(signal);
+        return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      },
+    },
+    async close() {
+      state.closed = true;
+    },
+  };
+  const options: CheckedOptions = {
+    ...{ dialer: { dial: () => Promise.reject(COLLAPSE) }, store, clock, log: (event) => logs.push(event) },
+    network: { authorities: [], fallbacks: [] },
+    path: { maxCircuitDirtiness: 600_000, circuitBuildTimeout: 60_000 },
+    retry: { ...defaultRetryPolicy, jitter: 0 },
+    signal: undefined,
+    ...change,
+  };
+  const engine = new Engine(
+    options,
+    { status: (status) => seen.push(status), stream: () => {} },
+    (progress) => {
+      state.progress = progress;
+      return network;
+    },
+  );
+  /** Becomes ready with a view that begins now. */
+  const start = async (view = viewAt(clock.now())) => {
+    const ready = engine.ready(undefined);
+    await settle();
+    updates.at(-1)?.resolve(view);
+    await ready;
+    return view;
+  };
+  return { engine, clock, logs, seen, updates, built, state, start };
+}
+
+describe("the bootstrap", () => {
+  it("begins with the first use, not before", async () => {
+    const { engine, updates } = bench();
+    await settle();
+    expect(updates).toHaveLength(0);
+    void engine.ready(undefined).catch(() => {});
+    await settle();
+    expect(updates).toHaveLength(1);
+  });
+
+  it("ends with a verified view and one circuit of three hops, which the first request gets", async () => {
+    const { engine, built, start, seen } = bench();
+    await start();
+    expect(engine.status).toEqual({ fraction: 1, phase: "ready", ready: true });
+    expect(seen.map(({ phase }) => phase)).toEqual(["circuit", "ready"]);
+    expect(built).toHaveLength(1);
+    expect(built[0]?.request.others).toHaveLength(2);
+    await engine.opener.openStream({ hostname: "example.com", port: 443, isolation: "any" });
+    expect(built).toHaveLength(1);
+    expect(built[0]?.circuit.asked).toEqual(["example.com:443"]);
+  });
+
+  it("is one for all who wait", async () => {
+    const { engine, updates, clock } = bench();
+    const waiting = [engine.ready(undefined), engine.ready(undefined)];
+    const stream = engine.opener.openStream({ hostname: "example.com", port: 443 });
+    await settle();
+    expect(updates).toHaveLength(1);
+    updates[0]?.resolve(viewAt(clock.now()));
+    await Promise.all(waiting);
+    await stream;
+  });
+
+  it("shows how far the network got", async () => {
+    const { engine, state, seen } = bench();
+    void engine.ready(undefined).catch(() => {});
+    state.progress?.("link");
+    state.progress?.("microdescriptors", 0.5);
+    expect(seen.map(({ phase }) => phase)).toEqual(["link", "microdescriptors"]);
+  });
+
+  it("that fails tells why to all who wait, and the next call tries again", async () => {
+    const { engine, updates, start, logs } = bench();
+    const waiting = [engine.ready(undefined), engine.ready(undefined)];
+    await settle();
+    updates[0]?.reject(UNSIGNED);
+    for (const one of waiting) await expect(one).rejects.toBe(UNSIGNED);
+    expect(engine.status).toMatchObject({ ready: false, blocked: { kind: "consensus-unverified" } });
+    expect(logs).toMatchObject([
+      { level: "warn", code: "client.blocked", data: { kind: "consensus-unverified" } },
+    ]);
+    await start();
+    expect(engine.status).toEqual({ fraction: 1, phase: "ready", ready: true });
+    expect(updates).toHaveLength(2);
+  });
+
+  it("fails when no circuit can be built, after three tries", async () => {
+    const { engine, updates, clock, state } = bench();
+    state.refuse = COLLAPSE;
+    const ready = engine.ready(undefined);
+    ready.catch(() => {});
+    await settle();
+    updates[0]?.resolve(viewAt(clock.now()));
+    for (const delay of [1000, 2000]) {
+      await settle();
+      clock.advance(delay);
+    }
+    await expect(ready).rejects.toBe(COLLAPSE);
+    expect(engine.status.blocked?.kind).toBe("circuit-collapse");
+  });
+
+  it("succeeds on a network without an exit for the web: another port may have one", async () => {
+    const { engine, start, built, clock } = bench();
+    await start(viewAt(clock.now(), [guardRelay(1), relay({ id: 2 }), exitRelay(3, { ports: [7000] })]));
+    expect(engine.status.ready).toBe(true);
+    await engine.opener.openStream({ hostname: "example.com", port: 7000 });
+    expect(built).toHaveLength(1);
+  });
+
+  it("starts the loop that keeps the view fresh, once", async () => {
+    const { start, state, clock } = bench();
+    await start();
+    clock.advance(4 * HOUR);
+    await start();
+    expect(state.freshSignals).toHaveLength(1);
+  });
+});
+
+describe("waiting for readiness", () => {
+  it("ends with the caller's signal, while the bootstrap goes on", async () => {
+    const { engine, updates, clock } = bench();
+    const controller = new AbortController();
+    const ready = engine.ready(controller.signal);
+    await settle();
+    controller.abort();
+    await expect(ready).rejects.toMatchObject({ kind: "aborted" });
+    updates[0]?.resolve(viewAt(clock.now()));
+    await settle();
+    expect(engine.status.ready).toBe(true);
+  });
+
+  it("ends after three minutes", async () => {
+    const { engine, clock } = bench();
+    const ready = engine.ready(undefined);
+    ready.catch(() => {});
+    await settle();
+    clock.advance(180_001);
+    await expect(ready).rejects.toMatchObject({ kind: "offline", code: "ALLIUM_E_NOT_READY" });
+  });
+
+  it("does not begin for a signal that has aborted", async () => {
+    const { engine, updates } = bench();
+    await expect(engine.ready(AbortSignal.abort())).rejects.toMatchObject({ kind: "aborted" });
+    expect(updates).toHaveLength(0);
+  });
+});
+
+describe("after a long sleep", () => {
+  it("an expired view is fetched anew before use", async () => {
+    const { engine, clock, start, updates } = bench();
+    await start();
+    clock.advance(2 * HOUR);
+    await engine.ready(undefined);
+    expect(updates).toHaveLength(1);
+    clock.advance(2 * HOUR);
+    const stream = engine.opener.openStream({ hostname: "example.com", port: 443 });
+    await settle();
+    expect(updates).toHaveLength(2);
+    expect(engine.status.ready).toBe(false);
+    updates[1]?.resolve(viewAt(clock.now()));
+    await stream;
+  });
+
+  it("a view that the directory allows although it has expired is not asked for at every call", async () => {
+    const { engine, clock, start, updates } = bench();
+    await start(viewAt(clock.now() - 10 * HOUR));
+    clock.advance(HOUR / 2);
+    await engine.ready(undefined);
+    expect(updates).toHaveLength(1);
+    clock.advance(HOUR);
+    void engine.ready(undefined).catch(() => {});
+    await settle();
+    expect(updates).toHaveLength(2);
+  });
+});
+
+describe("closing", () => {
+  it("ends what waits, the circuits, the loop and the network, and refuses new calls", async () => {
+    const { engine, built, start, state } = bench();
+    await start();
+    await engine.close();
+    expect(built[0]?.circuit.isClosed).toBe(true);
+    expect(state.closed).toBe(true);
+    expect(state.freshSignals[0]?.aborted).toBe(true);
+    await expect(engine.ready(undefined)).rejects.toMatchObject({ code: "ALLIUM_E_CLOSED" });
+    await engine.close();
+  });
+
+  it("in the middle of a bootstrap is no failure of the network", async () => {
+    const { engine, logs } = bench();
+    const ready = engine.ready(undefined);
+    await settle();
+    await engine.close();
+    await expect(ready).rejects.toMatchObject({ kind: "aborted", code: "ALLIUM_E_CLOSED" });
+    expect(engine.status.blocked).toBeUndefined();
+    expect(logs).toEqual([]);
+  });
+
+  it("comes with the client's signal", async () => {
+    const controller = new AbortController();
+    const { engine, state } = bench({ signal: controller.signal });
+    controller.abort();
+    await settle();
+    expect(state.closed).toBe(true);
+    await expect(engine.ready(undefined)).rejects.toMatchObject({ code: "ALLIUM_E_CLOSED" });
+  });
+});
