@@ -1,0 +1,92 @@
+// A channel's sending side: cells are queued synchronously and leave together, one TLS write a turn, with marks that tell
+// circuits when to hold data back.
+
+import { withTimeout } from "../base/abort.ts";
+import type { ByteStream } from "../base/byte-stream.ts";
+import { TorError } from "../base/errors.ts";
+import type { Clock } from "../base/ports.ts";
+import { FIXED_CELL_LENGTH, writeFixedCell } from "./cell-codec.ts";
+
+/** Above this many queued bytes circuits hold data cells back; four TLS records. */
+const HIGH_MARK = 64 * 1024;
+/** Below this they go on. */
+const LOW_MARK = 16 * 1024;
+/** Control cells are let past the high mark, but not without end. */
+const LIMIT = 4 * 1024 * 1024;
+/** A link that takes nothing for this long is dead, in milliseconds. */
+const STALL_TIMEOUT = 60_000;
+/** One TLS record of cells. */
+const FIRST_CAPACITY = 31 * FIXED_CELL_LENGTH;
+
+export interface OutboundEvents {
+  drained(): void;
+  failed(error: unknown): void;
+}
+
+export class Outbound {
+  readonly #stream: ByteStream;
+  readonly #clock: Clock;
+  readonly #events: OutboundEvents;
+  #queue = new Uint8Array(0);
+  #length = 0;
+  #flushing = false;
+  #congested = false;
+
+  constructor(stream: ByteStream, clock: Clock, events: OutboundEvents) {
+    this.#stream = stream;
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  get congested(): boolean {
+    return this.#congested;
+  }
+
+  /** Queues one fixed cell; `body` is copied. */
+  send(circuitId: number, command: number, body: Uint8Array): void {
+    this.#reserve(FIXED_CELL_LENGTH);
+    writeFixedCell(this.#queue, this.#length, circuitId, command, body);
+    this.#length += FIXED_CELL_LENGTH;
+    if (this.#length > HIGH_MARK) this.#congested = true;
+    if (this.#length > LIMIT) {
+      this.#events.failed(new TorError("limit", "ALLIUM_E_LINK_QUEUE", "the link's send queue is full"));
+    } else if (!this.#flushing) {
+      this.#flushing = true;
+      queueMicrotask(() => void this.#flush());
+    }
+  }
+
+  async #flush(): Promise<void> {
+    try {
+      while (this.#length > 0) {
+        const bytes = this.#queue.subarray(0, this.#length);
+        // The stream keeps what it is given, so the next cells get a buffer of their own.
+        this.#queue = new Uint8Array(0);
+        this.#length = 0;
+        await withTimeout({ clock: this.#clock, ms: STALL_TIMEOUT, error: stalled }, () =>
+          this.#stream.write(bytes),
+        );
+        if (this.#congested && this.#length <= LOW_MARK) {
+          this.#congested = false;
+          this.#events.drained();
+        }
+      }
+    } catch (error) {
+      this.#events.failed(error);
+    } finally {
+      this.#flushing = false;
+    }
+  }
+
+  #reserve(count: number): void {
+    const wanted = this.#length + count;
+    if (wanted <= this.#queue.length) return;
+    const grown = new Uint8Array(Math.max(wanted, 2 * this.#queue.length, FIRST_CAPACITY));
+    grown.set(this.#queue.subarray(0, this.#length));
+    this.#queue = grown;
+  }
+}
+
+function stalled(): TorError {
+  return new TorError("offline", "ALLIUM_E_LINK_STALLED", `the link took no byte for ${STALL_TIMEOUT} ms`);
+}
