@@ -167,6 +167,16 @@ describe("a directory circuit", () => {
     expect(built).toHaveLength(1);
   });
 
+  it("is not closed under a request that comes at the last moment", async () => {
+    const { connector, built, clock } = bench(new Set(), FALLBACKS.slice(0, 1));
+    (await connector.open({})).done();
+    clock.advance(10_000);
+    await connector.open({});
+    await settle();
+    expect(built[0]?.circuit.isClosed).toBe(false);
+    expect(built).toHaveLength(1);
+  });
+
   it("to a cache that failed is closed, but only when its other requests are over", async () => {
     const { connector, built, clock } = bench();
     const [one, two] = [await connector.open({}), await connector.open({})];

@@ -176,6 +176,14 @@ describe("a guard that the consensus no longer lists", () => {
     expect(guards.export().guards[0]?.unlisted_since).toBeUndefined();
   });
 
+  it("is also one that lost a flag which guards must have", async () => {
+    const { guards } = await bench();
+    const first = await guards.next(NETWORK, ANY);
+    const demoted: Relay = { ...first, flags: new Set(["Valid", "Fast", "Stable", "V2Dir"] as const) };
+    const view = netdir(NETWORK.relays.map((one) => (one === first ? demoted : one)));
+    expect(await guards.next(view, ANY)).not.toBe(demoted);
+  });
+
   it("is forgotten after twenty days, not before", async () => {
     const { guards, clock, events } = await bench();
     const first = await guards.next(NETWORK, ANY);
