@@ -25,6 +25,8 @@ export interface StreamOptions {
   readonly timeout?: number;
   /** Whether CONNECTED may name an internal address (private networks only). */
   readonly allowPrivateAddresses?: boolean;
+  /** Whether the exit's IPv6 policy allows the port: BEGIN then allows both families and prefers IPv6, as C tor does. */
+  readonly ipv6?: boolean;
 }
 
 export interface CircuitOptions {
