@@ -2,7 +2,9 @@
 // view of the network, wired together. TorClient stands on it, and so does a bridge that only follows the consensus.
 
 import type { RetryPolicy } from "../base/backoff.ts";
+import { toHex, utf8 } from "../base/encoding.ts";
 import type { Clock, Dialer, Log, Store } from "../base/ports.ts";
+import { sha256 } from "../crypto/hash.ts";
 import type { NetDir, NetworkConfig } from "../directory/api.ts";
 import { DirectoryManager } from "../directory/manager.ts";
 import { openChannel } from "../link/open-channel.ts";
@@ -46,7 +48,7 @@ export class NetworkStack {
     this.channels = channelPool(options);
     this.registry = new CircuitRegistry(options.onCircuit);
     this.guards = new SampledGuards({
-      ...{ store, clock, log, onEvent: options.onGuard },
+      ...{ store, key: guardsKey(network), clock, log, onEvent: options.onGuard },
       sample: (netdir, allowed) => this.selectorFor(netdir).sampleGuard(allowed),
     });
     const { channels, registry, guards } = this;
@@ -78,6 +80,12 @@ export class NetworkStack {
     this.channels.close();
     await this.guards.flush();
   }
+}
+
+/** Authorities tell one network from another, so two networks may share a store. */
+function guardsKey(network: NetworkConfig): string {
+  const authorities = network.authorities.map(({ v3ident }) => v3ident.toUpperCase()).sort();
+  return `guards/${toHex(sha256(utf8(authorities.join()))).slice(0, 16)}`;
 }
 
 function channelPool({ dialer, clock, log, onDialled, onChannel }: StackOptions): ChannelPool {

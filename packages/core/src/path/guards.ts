@@ -33,6 +33,8 @@ export interface GuardEvent {
 
 export interface GuardOptions {
   readonly store: Store;
+  /** Under which name the sample is stored; each network has its own. */
+  readonly key: string;
   readonly clock: Clock;
   /** A relay to add to the sample, by weight. */
   readonly sample: (netdir: NetDir, allowed: (relay: Relay) => boolean) => Relay | undefined;
@@ -40,7 +42,6 @@ export interface GuardOptions {
   readonly onEvent?: ((event: GuardEvent) => void) | undefined;
 }
 
-const KEY = "guards";
 const DAY = 86_400_000;
 
 /**
@@ -91,7 +92,8 @@ export class SampledGuards implements GuardManager {
 
   /** Reads the stored sample. One that cannot be read is set aside, and a new one begun. */
   async load(): Promise<void> {
-    const bytes = await this.#options.store.get(KEY);
+    const { store, key } = this.#options;
+    const bytes = await store.get(key);
     if (bytes === undefined) return;
     try {
       const value: unknown = JSON.parse(fromUtf8(bytes));
@@ -99,10 +101,10 @@ export class SampledGuards implements GuardManager {
         throw new Error("version");
       this.#adopt(parseGuardState(value));
     } catch {
-      await this.#options.store.set(
+      await store.set(
         new Map([
-          [`${KEY}.corrupt`, bytes],
-          [KEY, undefined],
+          [`${key}.corrupt`, bytes],
+          [key, undefined],
         ]),
       );
       this.#log("warn", "guards.corrupt", "the stored guards cannot be read; they are set aside");
@@ -244,9 +246,9 @@ export class SampledGuards implements GuardManager {
     this.#saved = this.#saved.then(async () => {
       this.#lastUpdated = this.#options.clock.now();
       const state = JSON.stringify({ version: GUARD_STATE_VERSION, ...this.export() });
-      const { store } = this.#options;
+      const { store, key } = this.#options;
       try {
-        await store.lock(KEY, () => store.set(new Map([[KEY, utf8(state)]])));
+        await store.lock(key, () => store.set(new Map([[key, utf8(state)]])));
       } catch {
         this.#log("warn", "guards.not-saved", "the guards could not be stored");
       }

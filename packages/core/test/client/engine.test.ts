@@ -44,7 +44,7 @@ function bench(change: Partial<CheckedOptions> = {}) {
   const store = memoryStore();
   const network: Network = {
     guards: new SampledGuards({
-      ...{ store, clock },
+      ...{ store, clock, key: "guards" },
       sample: (view, allowed) => new PathSelector(view, true).sampleGuard(allowed),
     }),
     selectorFor: (view) => new PathSelector(view, true),

@@ -28,6 +28,7 @@ async function bench(store = memoryStore(), clock = new ManualClock()): Promise<
   const logs: LogEvent[] = [];
   const guards = new SampledGuards({
     store,
+    key: "guards",
     clock,
     sample: (view, allowed) => new PathSelector(view, true).sampleGuard(allowed),
     log: (event) => logs.push(event),
