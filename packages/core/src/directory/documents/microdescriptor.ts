@@ -1,0 +1,124 @@
+// Microdescriptors (dir-spec 3.3; "family-ids": proposal 321; onion-key without a key: C tor 0.4.9).
+// Not here: whether one was asked for and named by a consensus (directory/microdescriptors.ts).
+
+import { toBase64Unpadded } from "../../base/encoding.ts";
+import { sha256 } from "../../crypto/hash.ts";
+import type { PortPolicy } from "../api.ts";
+import { parsePortPolicy, rejectAll } from "./port-policy.ts";
+import { badDocument, type Item, itemArguments, noArguments, Tokenizer } from "./tokenizer.ts";
+import { decodeFixedBase64, setOnce } from "./values.ts";
+
+/** A list of names that most members of a family have in common, turned into a set when somebody asks. */
+export class NameList {
+  readonly #text: string;
+  #names: ReadonlySet<string> | undefined;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  get names(): ReadonlySet<string> {
+    this.#names ??= new Set(this.#text.split(/[ \t]+/).filter((name) => name !== ""));
+    return this.#names;
+  }
+}
+
+const noNames = new NameList("");
+
+export interface Microdescriptor {
+  /** Curve25519 onion key, 32 bytes. */
+  readonly ntorOnionKey: Uint8Array;
+  /** 32 bytes; absent for relays without one. */
+  readonly ed25519Id: Uint8Array | undefined;
+  readonly exitPolicy: PortPolicy;
+  readonly exitPolicyIpv6: PortPolicy;
+  readonly family: NameList;
+  readonly familyIds: NameList;
+}
+
+/** Shares what thousands of microdescriptors have in common: policies and family lists. Owned by one parse. */
+export class MicrodescriptorPool {
+  readonly #policies = new Map<string, PortPolicy>();
+  readonly #lists = new Map<string, NameList>();
+
+  policy(text: string | undefined): PortPolicy {
+    if (text === undefined) return rejectAll;
+    return share(this.#policies, text, parsePortPolicy);
+  }
+
+  /** `text` as the family line has it. */
+  names(text: string | undefined): NameList {
+    return text === undefined ? noNames : share(this.#lists, text, (key) => new NameList(key));
+  }
+}
+
+function share<T>(pool: Map<string, T>, text: string, make: (text: string) => T): T {
+  let value = pool.get(text);
+  if (value === undefined) {
+    value = make(text);
+    pool.set(text, value);
+  }
+  return value;
+}
+
+/** The SHA-256 digest that a consensus names a microdescriptor by, in unpadded base64. */
+export function microdescriptorDigest(bytes: Uint8Array): string {
+  return toBase64Unpadded(sha256(bytes));
+}
+
+/**
+ * Cuts concatenated microdescriptors apart, without parsing them: each begins at a line "onion-key".
+ * Bytes before the first are an error.
+ */
+export function splitMicrodescriptors(bytes: Uint8Array): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  const tokens = new Tokenizer(bytes);
+  let start = -1;
+  for (let item = tokens.next(); item !== undefined; item = tokens.next()) {
+    if (item.keyword === "onion-key") {
+      if (start >= 0) parts.push(bytes.subarray(start, item.start));
+      start = item.start;
+    } else if (start < 0) {
+      throw badDocument("a microdescriptor does not begin with onion-key");
+    }
+  }
+  if (start >= 0) parts.push(bytes.subarray(start));
+  return parts;
+}
+
+/** Parses one microdescriptor. */
+export function parseMicrodescriptor(bytes: Uint8Array, pool = new MicrodescriptorPool()): Microdescriptor {
+  const tokens = new Tokenizer(bytes);
+  const first = tokens.next();
+  if (first?.keyword !== "onion-key") throw badDocument("a microdescriptor does not begin with onion-key");
+  noArguments(first);
+  if (first.object !== undefined && first.object.tag !== "RSA PUBLIC KEY")
+    throw badDocument("not an onion key");
+  const lines = new Map<string, string>();
+  let ed25519Id: Uint8Array | undefined;
+  for (let item = tokens.next(); item !== undefined; item = tokens.next()) {
+    if (item.keyword === "id") ed25519Id = parseId(item, ed25519Id);
+    else if (KNOWN.has(item.keyword)) setOnce(lines, item, item.rest);
+    else if (item.keyword === "onion-key") throw badDocument('"onion-key" appears twice');
+  }
+  const ntor = lines.get("ntor-onion-key")?.split(/[ \t]/, 1)[0];
+  if (ntor === undefined) throw badDocument('"ntor-onion-key" is missing');
+  return {
+    ntorOnionKey: decodeFixedBase64(ntor, 32),
+    ed25519Id,
+    exitPolicy: pool.policy(lines.get("p")),
+    exitPolicyIpv6: pool.policy(lines.get("p6")),
+    family: pool.names(lines.get("family")),
+    familyIds: pool.names(lines.get("family-ids")),
+  };
+}
+
+// "a" is left out: since consensus method 28 the address is in the consensus (dir-spec 3.3).
+const KNOWN: ReadonlySet<string> = new Set(["ntor-onion-key", "family", "family-ids", "p", "p6"]);
+
+function parseId(item: Item, held: Uint8Array | undefined): Uint8Array | undefined {
+  const [type, value] = itemArguments(item, 2) as [string, string];
+  if (type !== "ed25519") return held;
+  if (held !== undefined) throw badDocument("two Ed25519 identities");
+  return decodeFixedBase64(value, 32);
+}

@@ -1,0 +1,139 @@
+// Tor's document meta-format (dir-spec 1.2): keyword lines, each with an optional PEM-like object, over bytes.
+// One pass, no look-back: every byte is looked at a fixed number of times. Nothing is decoded that nobody asks for.
+
+import { fromBase64, fromLatin1 } from "../../base/encoding.ts";
+import { protocolViolation, type TorError } from "../../base/errors.ts";
+
+const NL = 0x0a;
+const DASH = 0x2d;
+
+/** What every parser of a directory document throws. */
+export function badDocument(message: string): TorError {
+  return protocolViolation("ALLIUM_E_BAD_DOCUMENT", message);
+}
+
+/** A keyword line and the object below it. Offsets are into the document's bytes. */
+export interface Item {
+  readonly keyword: string;
+  /** The rest of the line without the whitespace before it, as ISO 8859-1 (only comments are ever not ASCII). */
+  readonly rest: string;
+  /** Offset of the keyword's first byte. */
+  readonly start: number;
+  /** Offset after the keyword line's newline. */
+  readonly lineEnd: number;
+  /** The object's tag ("RSA PUBLIC KEY") and where its base64 lines are. */
+  readonly object: { readonly tag: string; readonly from: number; readonly to: number } | undefined;
+}
+
+const KEYWORD = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
+const BEGIN_LINE = /^-----BEGIN ([A-Za-z0-9][A-Za-z0-9-]*(?: [A-Za-z0-9][A-Za-z0-9-]*)*)-----$/;
+
+/** Reads the items of a document in order. */
+export class Tokenizer {
+  readonly bytes: Uint8Array;
+  #at = 0;
+  #peeked: Item | undefined;
+  /** Keywords already seen to be well formed: a document has few, and tens of thousands of lines. */
+  readonly #keywords = new Set<string>();
+
+  constructor(bytes: Uint8Array) {
+    // C tor refuses these too: a NUL would end a document early for some readers and not for others.
+    if (bytes.includes(0)) throw badDocument("the document holds a NUL byte");
+    this.bytes = bytes;
+  }
+
+  /** The next item, or undefined at the end. */
+  next(): Item | undefined {
+    const item = this.peek();
+    this.#peeked = undefined;
+    return item;
+  }
+
+  /** Where the last item that was read ends, its object included. */
+  get offset(): number {
+    return this.#peeked?.start ?? this.#at;
+  }
+
+  /** The next item without passing it. */
+  peek(): Item | undefined {
+    this.#peeked ??= this.#read();
+    return this.#peeked;
+  }
+
+  /** The bytes of an item's object. */
+  object(item: Item, ...tags: readonly string[]): Uint8Array {
+    if (item.object === undefined) throw badDocument(`"${item.keyword}" has no object`);
+    const { tag, from, to } = item.object;
+    if (!tags.includes(tag)) throw badDocument(`"${item.keyword}" has an object of another type`);
+    return decodeBase64(fromLatin1(this.bytes.subarray(from, to)).replaceAll("\n", ""));
+  }
+
+  #read(): Item | undefined {
+    while (this.bytes[this.#at] === NL) this.#at++;
+    const start = this.#at;
+    if (start === this.bytes.length) return undefined;
+    const line = this.#line();
+    const { keyword, rest } = this.#split(line);
+    const lineEnd = this.#at;
+    const object = this.bytes[lineEnd] === DASH ? this.#object() : undefined;
+    return { keyword, rest, start, lineEnd, object };
+  }
+
+  /** The text up to the next newline, which is passed. */
+  #line(): string {
+    const end = this.bytes.indexOf(NL, this.#at);
+    if (end < 0) throw badDocument("the document ends inside a line");
+    const text = fromLatin1(this.bytes.subarray(this.#at, end));
+    this.#at = end + 1;
+    return text;
+  }
+
+  #split(line: string): { keyword: string; rest: string } {
+    let end = 0;
+    while (end < line.length && line[end] !== " " && line[end] !== "\t") end++;
+    const keyword = line.slice(0, end);
+    if (!this.#keywords.has(keyword)) {
+      if (!KEYWORD.test(keyword)) throw badDocument("a line does not begin with a keyword");
+      // An unbounded set would let a hostile document keep its every line.
+      if (this.#keywords.size < 256) this.#keywords.add(keyword);
+    }
+    while (line[end] === " " || line[end] === "\t") end++;
+    return { keyword, rest: line.slice(end) };
+  }
+
+  #object(): NonNullable<Item["object"]> {
+    const tag = BEGIN_LINE.exec(this.#line())?.[1];
+    if (tag === undefined) throw badDocument("a malformed BEGIN line");
+    const from = this.#at;
+    while (this.bytes[this.#at] !== DASH) {
+      const end = this.bytes.indexOf(NL, this.#at);
+      if (end < 0) throw badDocument("the document ends inside an object");
+      this.#at = end + 1;
+    }
+    const to = this.#at;
+    if (this.#line() !== `-----END ${tag}-----`) throw badDocument("an object's END line does not match");
+    return { tag, from, to };
+  }
+}
+
+/** Strict base64, padded or not, with this room's error. */
+export function decodeBase64(text: string): Uint8Array {
+  try {
+    return fromBase64(text);
+  } catch {
+    throw badDocument("malformed base64");
+  }
+}
+
+/** The arguments of an item: at least `least`, further ones allowed for later versions. */
+export function itemArguments(item: Item, least: number): string[] {
+  const words = item.rest === "" ? [] : item.rest.split(/[ \t]+/);
+  if (words.at(-1) === "") words.pop();
+  if (words.length < least) throw badDocument(`"${item.keyword}" has too few arguments`);
+  return words;
+}
+
+/** Fails when a line that takes no arguments has some (dir-spec's "no extra arguments"). */
+export function noArguments(item: Item): void {
+  if (item.rest !== "") throw badDocument(`"${item.keyword}" takes no arguments`);
+}
