@@ -17,6 +17,7 @@ export class RunningSha1 {
   // Scratch for one block, kept so that nothing is allocated per cell.
   readonly #words = new Int32Array(80);
   readonly #saved = new Int32Array(5);
+  readonly #marked = { state: new Int32Array(5), pending: new Uint8Array(BLOCK), pendingLength: 0, length: 0 };
   readonly #tail = new Uint8Array(2 * BLOCK);
 
   /** Takes `bytes[from, to)`. */
@@ -54,6 +55,21 @@ export class RunningSha1 {
     for (let i = 0; i < 5; i++) out.setInt32(4 * i, this.#state[i] as number);
     this.#state.set(this.#saved);
     return digest;
+  }
+
+  /** Marks this point, so that `rollback()` undoes every update since. One mark at a time. */
+  checkpoint(): void {
+    this.#marked.state.set(this.#state);
+    this.#marked.pending.set(this.#pending);
+    this.#marked.pendingLength = this.#pendingLength;
+    this.#marked.length = this.#length;
+  }
+
+  rollback(): void {
+    this.#state.set(this.#marked.state);
+    this.#pending.set(this.#marked.pending);
+    this.#pendingLength = this.#marked.pendingLength;
+    this.#length = this.#marked.length;
   }
 
   clone(): RunningSha1 {
