@@ -2,7 +2,7 @@
 // Not here: protocol, and the shape of the public API (tor-client.ts).
 
 import { abortable, onAbort, throwIfAborted, withTimeout } from "../base/abort.ts";
-import { TorError, type TorErrorKind, toTorError } from "../base/errors.ts";
+import { TorError, toTorError } from "../base/errors.ts";
 import type { LogLevel } from "../base/ports.ts";
 import type { NetDir } from "../directory/api.ts";
 import type { CircuitBuilder } from "../path/builder.ts";
@@ -31,13 +31,17 @@ export interface Directory {
   /** The newest verified view, if any. */
   readonly netdir: NetDir | undefined;
   /** A view that may be used now: the one at hand, the stored one, or a new one from the network. */
-  update(signal: AbortSignal): Promise<NetDir>;
+  bootstrap(options: { readonly signal: AbortSignal }): Promise<NetDir>;
   /** Fetches each next view in its time, until the signal aborts. */
   keepFresh(signal: AbortSignal): Promise<void>;
 }
 
-/** How far a network got on its own, for the status. */
-export type Progress = (phase: Phase, part?: number) => void;
+/** What a network tells of itself, for the status. */
+export interface Progress {
+  advance(phase: Phase, part?: number): void;
+  /** A try failed and another follows. */
+  trouble(error: TorError): void;
+}
 
 /** How long a call waits for the client to become ready; a first start on a slow line takes about a minute. */
 const READY_TIMEOUT = 180_000;
@@ -63,12 +67,17 @@ export class Engine<N extends Network> {
     const { clock, path, retry } = options;
     this.#options = options;
     this.#status = new StatusTracker(events.status);
-    this.network = connect((phase, part) => this.#status.advance(phase, part));
+    this.network = connect({
+      advance: (phase, part) => this.#status.advance(phase, part),
+      trouble: (error) => this.#trouble(error),
+    });
     this.pool = new CircuitPool({
       ...{ clock, retry, builder: this.network.builder, maxDirtiness: path.maxCircuitDirtiness },
       choosePath: (target, avoidExits) => this.#choosePath(target, avoidExits),
-      onRetry: (error, delay) =>
-        this.#log("info", "circuit.retry", "building a circuit is tried again", error, delay),
+      onRetry: (error) => {
+        this.#log("info", "circuit.retry", "building a circuit failed, it is tried again", error);
+        this.#trouble(error);
+      },
     });
     this.opener = new ExitStreamOpener({
       pool: this.pool,
@@ -125,7 +134,7 @@ export class Engine<N extends Network> {
     this.#status.restart();
     try {
       await abortable(this.loadGuards(), signal);
-      await abortable(directory.update(signal), signal);
+      await abortable(directory.bootstrap({ signal }), signal);
       this.#checkedAt = this.#options.clock.now();
       this.#status.advance("circuit");
       await this.#firstCircuit(signal);
@@ -181,13 +190,16 @@ export class Engine<N extends Network> {
 
   async #choosePath(target: ExitTarget, avoidExits: ReadonlySet<string>) {
     const { directory, guards } = this.network;
-    const netdir = directory.netdir ?? (await directory.update(this.#closing.signal));
+    const netdir = directory.netdir ?? (await directory.bootstrap({ signal: this.#closing.signal }));
     return this.network.selectorFor(netdir).path(target, guards, avoidExits);
   }
 
-  #log(level: LogLevel, code: string, message: string, error: TorError, delay?: number): void {
-    const data: { kind: TorErrorKind; code: string; delay?: number } = { kind: error.kind, code: error.code };
-    if (delay !== undefined) data.delay = Math.round(delay);
-    this.#options.log?.({ level, code, message, data });
+  /** What is wrong is shown while it is tried again, but a client that is ready stays so. */
+  #trouble(error: TorError): void {
+    if (this.#bootstrap !== undefined && error.kind !== "aborted") this.#status.block(error);
+  }
+
+  #log(level: LogLevel, code: string, message: string, error: TorError): void {
+    this.#options.log?.({ level, code, message, data: { kind: error.kind, error: error.code } });
   }
 }

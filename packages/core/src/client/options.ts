@@ -5,8 +5,8 @@ import { systemClock } from "../base/clock.ts";
 import { badApiUsage, type TorError } from "../base/errors.ts";
 import type { Clock, Dialer, Log, Store } from "../base/ports.ts";
 import type { NetworkConfig } from "../directory/api.ts";
+import { parseNetworkConfig } from "../directory/network-config.ts";
 import { publicNetwork } from "../directory/public-network.ts";
-import { parseNetworkConfig } from "./network-config.ts";
 
 export interface PathOptions {
   /** Milliseconds from its first stream after which a circuit takes no more; 10 minutes unless told otherwise. */

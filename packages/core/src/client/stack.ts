@@ -1,12 +1,11 @@
 // What every user of the network needs below its circuits: channels, guards, one-hop directory circuits and the verified
 // view of the network, wired together. TorClient stands on it, and so does a bridge that only follows the consensus.
 
-import type { RetryPolicy } from "../base/backoff.ts";
 import { toHex, utf8 } from "../base/encoding.ts";
 import type { Clock, Dialer, Log, Store } from "../base/ports.ts";
 import { sha256 } from "../crypto/hash.ts";
 import type { NetDir, NetworkConfig } from "../directory/api.ts";
-import { DirectoryManager } from "../directory/manager.ts";
+import { DirectoryManager, type DirectoryManagerOptions } from "../directory/manager.ts";
 import { openChannel } from "../link/open-channel.ts";
 import { CircuitBuilder } from "../path/builder.ts";
 import { ChannelPool } from "../path/channels.ts";
@@ -21,7 +20,6 @@ export interface StackOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log | undefined;
-  readonly retry: RetryPolicy;
   /** Milliseconds for a circuit of three hops. */
   readonly circuitBuildTimeout: number;
   /** Bytes flow to a relay, or through a bridge towards one. */
@@ -30,6 +28,11 @@ export interface StackOptions {
   readonly onChannel?: () => void;
   readonly onCircuit?: (info: CircuitInfo) => void;
   readonly onGuard?: (event: GuardEvent) => void;
+  /** How the directory is followed. */
+  readonly directory?: Pick<
+    DirectoryManagerOptions,
+    "consensusOnly" | "onProgress" | "onTrouble" | "onNetDir"
+  >;
 }
 
 export class NetworkStack {
@@ -65,7 +68,7 @@ export class NetworkStack {
       ...{ network, builder: this.builder, guards, selectorFor, clock },
     });
     this.directory = new DirectoryManager({
-      ...{ network, connector: this.#connector, store, clock, log, retry: options.retry },
+      ...{ network, connector: this.#connector, store, clock, log, ...options.directory },
     });
   }
 

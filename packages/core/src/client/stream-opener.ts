@@ -1,11 +1,12 @@
 // Opens anonymous streams for the net room: waits until the client is ready, takes a circuit whose exit allows the port,
 // and tries another exit where the first could not (tor-spec 6.3, 7.3). Destinations never leave this file but in BEGIN.
 
+import { toHex } from "../base/encoding.ts";
 import { type TorError, type TorErrorKind, toTorError } from "../base/errors.ts";
 import type { TorStream } from "../circuit/api.ts";
 import type { StreamOpener, StreamRequest } from "../net/api.ts";
 import type { CircuitPool, PooledCircuit } from "../path/circuits.ts";
-import type { ExitTarget } from "../path/select.ts";
+import { type ExitTarget, exitAllows } from "../path/select.ts";
 import { exitTarget } from "./destination.ts";
 
 /** A stream's life, without its destination. */
@@ -36,20 +37,6 @@ const TRIES: Partial<Record<TorErrorKind, number>> = {
   "protocol-violation": 3,
   "remote-host-not-found": 2,
 };
-
-/** After these the circuit itself is doubted. */
-const CIRCUIT_DOUBTED: ReadonlySet<TorErrorKind> = new Set([
-  "exit-timeout",
-  "circuit-collapse",
-  "protocol-violation",
-]);
-
-/** After these the next try is made at another exit. */
-const EXIT_DOUBTED: ReadonlySet<TorErrorKind> = new Set([
-  "exit-policy",
-  "exit-timeout",
-  "remote-host-not-found",
-]);
 
 export class ExitStreamOpener implements StreamOpener {
   readonly #options: StreamOpenerOptions;
@@ -86,8 +73,9 @@ export class ExitStreamOpener implements StreamOpener {
         return { stream, circuitId: pooled.circuit.id };
       } catch (thrown) {
         failure = toTorError(thrown);
-        if (CIRCUIT_DOUBTED.has(failure.kind)) this.#options.pool.retire(pooled.circuit);
-        if (EXIT_DOUBTED.has(failure.kind)) avoidExits.add(pooled.exit);
+        // An exit that answered will answer so again; where the circuit broke, it may not have been the exit.
+        if (!pooled.circuit.isClosed) avoidExits.add(toHex(pooled.exit.rsaId));
+        if (doubtsCircuit(failure)) this.#options.pool.retire(pooled.circuit);
         if (tries >= (TRIES[failure.kind] ?? 1)) throw failure;
       }
     }
@@ -108,11 +96,21 @@ export class ExitStreamOpener implements StreamOpener {
     }
   }
 
-  #begin({ circuit }: PooledCircuit, { hostname, port, signal }: StreamRequest): Promise<TorStream> {
+  #begin({ circuit, exit }: PooledCircuit, { hostname, port, signal }: StreamRequest): Promise<TorStream> {
     return circuit.openStream(hostname, port, {
       timeout: STREAM_TIMEOUT,
+      ipv6: exitAllows(exit, { port, family: 6 }),
       allowPrivateAddresses: this.#options.allowPrivateAddresses,
       ...(signal === undefined ? {} : { signal }),
     });
   }
+}
+
+/** Whether the circuit itself may be at fault: it fell silent, or a relay on it did wrong. */
+function doubtsCircuit(error: TorError): boolean {
+  return (
+    error.kind === "circuit-collapse" ||
+    error.kind === "protocol-violation" ||
+    error.code === "ALLIUM_E_STREAM_TIMEOUT"
+  );
 }

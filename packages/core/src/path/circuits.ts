@@ -7,6 +7,7 @@ import { toHex } from "../base/encoding.ts";
 import { TorError, type TorErrorKind } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
 import type { Circuit } from "../circuit/api.ts";
+import type { Relay } from "../directory/api.ts";
 import type { CircuitBuilder } from "./builder.ts";
 import { type ExitTarget, exitAllows, needsStable, type Path } from "./select.ts";
 
@@ -30,10 +31,9 @@ export interface CircuitRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A circuit of the pool and its exit's RSA identity in hex. */
 export interface PooledCircuit {
   readonly circuit: Circuit;
-  readonly exit: string;
+  readonly exit: Relay;
 }
 
 /** tor(1) "MaxClientCircuitsPending". */
@@ -167,7 +167,7 @@ export class CircuitPool {
     });
     entry.circuit = circuit;
     circuit.closed.then(() => this.#entries.delete(entry));
-    return { circuit, exit: toHex(path.exit.rsaId) };
+    return { circuit, exit: path.exit };
   }
 
   #retrying<T>(signal: AbortSignal | undefined, operation: () => Promise<T>): Promise<T> {

@@ -3,8 +3,7 @@
 // Not here: what is asked and how the answer is judged.
 
 import { abortable } from "../base/abort.ts";
-import { parseSocketAddress } from "../base/address.ts";
-import { fromBase64, fromHex, toHex } from "../base/encoding.ts";
+import { toHex } from "../base/encoding.ts";
 import { TorError, toTorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
 import { shuffled } from "../base/random.ts";
@@ -16,6 +15,7 @@ import type {
   NetDir,
   NetworkConfig,
 } from "../directory/api.ts";
+import { fallbackTargets } from "../directory/network-config.ts";
 import type { ChannelTarget } from "../link/api.ts";
 import type { BuildRequest, CircuitBuilder } from "./builder.ts";
 import type { GuardManager } from "./guards.ts";
@@ -53,7 +53,8 @@ interface Entry {
 
 export class CircuitDirectoryConnector implements DirectoryConnector {
   readonly #options: ConnectorOptions;
-  readonly #fallbacks: readonly ChannelTarget[];
+  /** Made when first needed: a warm start asks no fallback. */
+  #fallbacks: readonly ChannelTarget[] | undefined;
   /** Open circuits by cache. */
   readonly #entries = new Map<string, Entry>();
   /** Monotonic time of each cache's last failure. */
@@ -62,11 +63,6 @@ export class CircuitDirectoryConnector implements DirectoryConnector {
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
-    this.#fallbacks = options.network.fallbacks.map(({ rsaId, ed25519Id, orPorts }) => ({
-      rsaId: fromHex(rsaId),
-      ed25519Id: fromBase64(ed25519Id),
-      addresses: orPorts.map(parseSocketAddress),
-    }));
   }
 
   async open(options: DirectoryRequestOptions): Promise<DirectoryConnection> {
@@ -99,6 +95,7 @@ export class CircuitDirectoryConnector implements DirectoryConnector {
 
   /** One with an open circuit, else one that has not failed of late, in random order. */
   #pickFallback(tried: ReadonlySet<string>, failure: TorError | undefined): FirstHop {
+    this.#fallbacks ??= fallbackTargets(this.#options.network);
     const candidates = shuffled(this.#fallbacks).filter((target) => !tried.has(toHex(target.rsaId)));
     const rank = (target: ChannelTarget) => {
       const cache = toHex(target.rsaId);

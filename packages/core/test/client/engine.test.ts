@@ -60,7 +60,7 @@ function bench(change: Partial<CheckedOptions> = {}) {
       get netdir() {
         return state.view;
       },
-      async update() {
+      async bootstrap() {
         const update = deferred<NetDir>();
         updates.push(update);
         state.view = await update.promise;
@@ -138,9 +138,25 @@ describe("the bootstrap", () => {
   it("shows how far the network got", async () => {
     const { engine, state, seen } = bench();
     void engine.ready(undefined).catch(() => {});
-    state.progress?.("link");
-    state.progress?.("microdescriptors", 0.5);
+    state.progress?.advance("link");
+    state.progress?.advance("microdescriptors", 0.5);
     expect(seen.map(({ phase }) => phase)).toEqual(["link", "microdescriptors"]);
+  });
+
+  it("shows what is wrong while it is tried again, until it gets on", async () => {
+    const { engine, state } = bench();
+    void engine.ready(undefined).catch(() => {});
+    state.progress?.trouble(new TorError("bridge-unreachable", "ALLIUM_E_TEST", "no bridge"));
+    expect(engine.status).toMatchObject({ phase: "bridge", blocked: { kind: "bridge-unreachable" } });
+    state.progress?.advance("link");
+    expect(engine.status).toEqual({ fraction: 0.05, phase: "link", ready: false });
+  });
+
+  it("that is over is not troubled by later failures", async () => {
+    const { engine, start, state } = bench();
+    await start();
+    state.progress?.trouble(UNSIGNED);
+    expect(engine.status).toEqual({ fraction: 1, phase: "ready", ready: true });
   });
 
   it("that fails tells why to all who wait, and the next call tries again", async () => {

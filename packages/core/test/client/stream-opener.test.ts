@@ -1,9 +1,16 @@
 import { describe, expect, it } from "vitest";
+import { toHex } from "../../src/base/encoding.ts";
 import { TorError, type TorErrorKind } from "../../src/base/errors.ts";
 import type { Circuit } from "../../src/circuit/api.ts";
 import { ExitStreamOpener, type StreamInfo } from "../../src/client/stream-opener.ts";
 import type { CircuitRequest } from "../../src/path/circuits.ts";
 import { type FakeCircuit, fakeCircuit, settle } from "../path/fakes.ts";
+import { exitRelay } from "../path/synthetic.ts";
+
+/** As the opener names exits to be avoided. */
+function exitId(id: number): string {
+  return toHex(exitRelay(id).rsaId);
+}
 
 const NO_PATH = new TorError("no-path", "ALLIUM_E_NO_RELAY", "no exit is left");
 
@@ -25,8 +32,9 @@ function bench(refusals: readonly TorErrorKind[] = [], exits = 9) {
         const circuit = fakeCircuit([]);
         const refusal = refusals[circuits.length];
         if (refusal !== undefined) circuit.refuse = new TorError(refusal, "ALLIUM_E_TEST", refusal);
+        circuit.breaks = refusal === "circuit-collapse";
         circuits.push(circuit);
-        return { circuit, exit: `exit ${circuits.length}` };
+        return { circuit, exit: exitRelay(circuits.length) };
       },
       retire: (circuit) => retired.push(circuit),
     },
@@ -65,8 +73,8 @@ describe("opening a stream", () => {
     await open();
     expect(requests.map(({ avoidExits }) => [...(avoidExits ?? [])])).toEqual([
       [],
-      ["exit 1"],
-      ["exit 1", "exit 2"],
+      [exitId(1)],
+      [exitId(1), exitId(2)],
     ]);
     expect(circuits[2]?.asked).toHaveLength(1);
   });

@@ -42,6 +42,8 @@ export interface FakeCircuit extends Circuit {
   streamCount: number;
   /** What the next streams do instead of opening. */
   refuse: TorError | undefined;
+  /** Whether it is gone then. */
+  breaks: boolean;
   readonly asked: string[];
 }
 
@@ -50,7 +52,10 @@ let lastId = 0;
 export function fakeCircuit(hops: readonly ChannelTarget[], id = ++lastId): FakeCircuit {
   const gone = deferred<TorError | undefined>();
   const open = async (what: string, options: StreamOptions = {}): Promise<FakeStream> => {
-    if (circuit.refuse !== undefined) throw circuit.refuse;
+    if (circuit.refuse !== undefined) {
+      if (circuit.breaks) circuit.close(circuit.refuse);
+      throw circuit.refuse;
+    }
     options.signal?.throwIfAborted();
     circuit.asked.push(what);
     circuit.streamCount++;
@@ -67,7 +72,7 @@ export function fakeCircuit(hops: readonly ChannelTarget[], id = ++lastId): Fake
   };
   const circuit: FakeCircuit = {
     ...{ id, hops, isClosed: false, closed: gone.promise, streamCount: 0, unusedSince: undefined },
-    ...{ refuse: undefined, asked: [] },
+    ...{ refuse: undefined, breaks: false, asked: [] },
     extend: async () => {},
     openStream: (hostname, port, options) => open(`${hostname}:${port}`, options),
     openDirectoryStream: (options) => open("directory", options),

@@ -1,0 +1,62 @@
+// Follows the consensus without building a circuit of more than one hop: for a bridge, which must know all relays.
+// The same code fetches and verifies it as for a client.
+
+import { abortError, throwIfAborted } from "../base/abort.ts";
+import { type RetryPolicy, retry } from "../base/backoff.ts";
+import type { Clock, Dialer, Log, Store } from "../base/ports.ts";
+import type { NetDir, NetworkConfig } from "../directory/api.ts";
+import { NetworkStack } from "./stack.ts";
+
+export interface WatchOptions {
+  readonly network: NetworkConfig;
+  readonly dialer: Dialer;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log?: Log;
+  /** Ends the watch. */
+  readonly signal: AbortSignal;
+  /** Called with each verified view, the stored one included. Its `relays` are empty, its `orPorts()` are all of them. */
+  readonly onNetDir: (netdir: NetDir) => void;
+}
+
+/** Milliseconds for a circuit of three hops, of which only the first is ever built here. */
+const CIRCUIT_BUILD_TIMEOUT = 60_000;
+
+/** A bridge without a consensus is of no use, so it tries for ever; the downloads within have retries of their own. */
+const POLICY: RetryPolicy = {
+  attempts: Number.POSITIVE_INFINITY,
+  initialDelay: 2000,
+  maxDelay: 120_000,
+  multiplier: 2,
+  jitter: 0.25,
+};
+
+/** Keeps a verified consensus current until the signal aborts. @throws TorError `aborted`, or why it can never succeed */
+export async function watchConsensus(options: WatchOptions): Promise<void> {
+  const { network, dialer, store, clock, log, signal, onNetDir } = options;
+  throwIfAborted(signal);
+  const stack = new NetworkStack({
+    ...{ network, dialer, store, clock, log, circuitBuildTimeout: CIRCUIT_BUILD_TIMEOUT },
+    directory: { consensusOnly: true, onNetDir },
+  });
+  try {
+    await retry(
+      {
+        ...{ policy: POLICY, clock, signal },
+        retryable: ({ kind }) => kind !== "bad-api-usage" && kind !== "limit",
+        onRetry: (error, delay) =>
+          log?.({
+            level: "warn",
+            code: "consensus.retry",
+            message: "no consensus could be had, it is tried again",
+            data: { kind: error.kind, error: error.code, delay: Math.round(delay) },
+          }),
+      },
+      () => stack.directory.bootstrap({ signal }),
+    );
+    await stack.directory.keepFresh(signal);
+    throw abortError(signal);
+  } finally {
+    await stack.close();
+  }
+}
