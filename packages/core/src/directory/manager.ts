@@ -95,9 +95,7 @@ export class DirectoryManager {
   /** The view in use; undefined before there is one and after it has expired by more than is tolerated. */
   get netdir(): NetDir | undefined {
     const netdir = this.#netdir;
-    if (netdir === undefined || this.#now() > netdir.validUntil + consensusTolerance(netdir))
-      return undefined;
-    return netdir;
+    return netdir !== undefined && isCurrent(netdir, this.#now()) ? netdir : undefined;
   }
 
   /** Takes what the store holds, verified anew. @returns whether that suffices for a view of the network */

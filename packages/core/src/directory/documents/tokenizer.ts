@@ -5,6 +5,8 @@ import { fromBase64, fromLatin1 } from "../../base/encoding.ts";
 import { protocolViolation, type TorError } from "../../base/errors.ts";
 
 const NL = 0x0a;
+const TAB = 0x09;
+const SP = 0x20;
 const DASH = 0x2d;
 
 /** What every parser of a directory document throws. */
@@ -13,16 +15,39 @@ export function badDocument(message: string): TorError {
 }
 
 /** A keyword line and the object below it. Offsets are into the document's bytes. */
-export interface Item {
+export class Item {
   readonly keyword: string;
-  /** The rest of the line without the whitespace before it, as ISO 8859-1 (only comments are ever not ASCII). */
-  readonly rest: string;
   /** Offset of the keyword's first byte. */
   readonly start: number;
   /** Offset after the keyword line's newline. */
   readonly lineEnd: number;
   /** The object's tag ("RSA PUBLIC KEY") and where its base64 lines are. */
-  readonly object: { readonly tag: string; readonly from: number; readonly to: number } | undefined;
+  readonly object: ItemObject | undefined;
+  readonly #document: Uint8Array;
+
+  constructor(document: Uint8Array, keyword: string, start: number, lineEnd: number, object?: ItemObject) {
+    this.#document = document;
+    this.keyword = keyword;
+    this.start = start;
+    this.lineEnd = lineEnd;
+    this.object = object;
+  }
+
+  /**
+   * The rest of the line without the whitespace before it, as ISO 8859-1 (only comments are ever not ASCII).
+   * Decoded when asked for: most lines of a consensus and most bytes of a microdescriptor never are.
+   */
+  get rest(): string {
+    let from = this.start + this.keyword.length;
+    while (this.#document[from] === SP || this.#document[from] === TAB) from++;
+    return fromLatin1(this.#document.subarray(from, this.lineEnd - 1));
+  }
+}
+
+interface ItemObject {
+  readonly tag: string;
+  readonly from: number;
+  readonly to: number;
 }
 
 const KEYWORD = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
@@ -72,44 +97,43 @@ export class Tokenizer {
     while (this.bytes[this.#at] === NL) this.#at++;
     const start = this.#at;
     if (start === this.bytes.length) return undefined;
-    const line = this.#line();
-    const { keyword, rest } = this.#split(line);
-    const lineEnd = this.#at;
+    const lineEnd = this.#passLine();
+    const keyword = this.#keyword(start, lineEnd - 1);
     const object = this.bytes[lineEnd] === DASH ? this.#object() : undefined;
-    return { keyword, rest, start, lineEnd, object };
+    return new Item(this.bytes, keyword, start, lineEnd, object);
+  }
+
+  /** Passes the next newline. @returns the offset after it */
+  #passLine(): number {
+    const end = this.bytes.indexOf(NL, this.#at);
+    if (end < 0) throw badDocument("the document ends inside a line");
+    this.#at = end + 1;
+    return this.#at;
   }
 
   /** The text up to the next newline, which is passed. */
   #line(): string {
-    const end = this.bytes.indexOf(NL, this.#at);
-    if (end < 0) throw badDocument("the document ends inside a line");
-    const text = fromLatin1(this.bytes.subarray(this.#at, end));
-    this.#at = end + 1;
-    return text;
+    const from = this.#at;
+    return fromLatin1(this.bytes.subarray(from, this.#passLine() - 1));
   }
 
-  #split(line: string): { keyword: string; rest: string } {
-    let end = 0;
-    while (end < line.length && line[end] !== " " && line[end] !== "\t") end++;
-    const keyword = line.slice(0, end);
+  #keyword(start: number, lineEnd: number): string {
+    let end = start;
+    while (end < lineEnd && this.bytes[end] !== SP && this.bytes[end] !== TAB) end++;
+    const keyword = fromLatin1(this.bytes.subarray(start, end));
     if (!this.#keywords.has(keyword)) {
       if (!KEYWORD.test(keyword)) throw badDocument("a line does not begin with a keyword");
       // An unbounded set would let a hostile document keep its every line.
       if (this.#keywords.size < 256) this.#keywords.add(keyword);
     }
-    while (line[end] === " " || line[end] === "\t") end++;
-    return { keyword, rest: line.slice(end) };
+    return keyword;
   }
 
-  #object(): NonNullable<Item["object"]> {
+  #object(): ItemObject {
     const tag = BEGIN_LINE.exec(this.#line())?.[1];
     if (tag === undefined) throw badDocument("a malformed BEGIN line");
     const from = this.#at;
-    while (this.bytes[this.#at] !== DASH) {
-      const end = this.bytes.indexOf(NL, this.#at);
-      if (end < 0) throw badDocument("the document ends inside an object");
-      this.#at = end + 1;
-    }
+    while (this.bytes[this.#at] !== DASH) this.#passLine();
     const to = this.#at;
     if (this.#line() !== `-----END ${tag}-----`) throw badDocument("an object's END line does not match");
     return { tag, from, to };
