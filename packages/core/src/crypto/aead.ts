@@ -14,7 +14,7 @@ export interface AeadKey {
 
 /** Prepares a key of 16 or 32 bytes, as `kind` wants. */
 export async function importAeadKey(kind: AeadKind, key: Uint8Array): Promise<AeadKey> {
-  if (kind === "chacha20-poly1305") return chachaKey(key.slice());
+  if (kind === "chacha20-poly1305") return chachaKey(Uint8Array.from(key));
   const imported = await crypto.subtle.importKey("raw", key, "AES-GCM", false, ["encrypt", "decrypt"]);
   return gcmKey(imported);
 }

@@ -36,6 +36,7 @@ export function hkdfSha256(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, 
 
 /** KDF-TOR: H(K0 | 0) | H(K0 | 1) | … with SHA-1, cut to `length` bytes (5,120 at most). */
 export function kdfTor(k0: Uint8Array, length: number): Uint8Array {
+  if (length > 256 * 20) throw new RangeError("KDF-TOR gives 5,120 bytes at most");
   const blocks: Uint8Array[] = [];
   for (let i = 0; i * 20 < length; i++) blocks.push(sha1(concat(k0, Uint8Array.of(i))));
   return concat(...blocks).slice(0, length);

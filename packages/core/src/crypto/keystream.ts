@@ -3,6 +3,7 @@
 // library computes what is wanted on the spot, so a cell never waits.
 
 import { ctr } from "@noble/ciphers/aes.js";
+import { TorError } from "../base/errors.ts";
 
 /** 128 cells of 509 bytes: cell, AES-block and chunk borders coincide. */
 const CHUNK = 128 * 509;
@@ -12,6 +13,10 @@ const AHEAD = 2;
 const WARM_UP = 16 * 509;
 
 const BLOCK = 16;
+/** Bytes that are XORed in one go: more than a cell's. */
+const SCRATCH = 1024;
+/** What WebCrypto encrypts to give the bare keystream. Only ever read. */
+const ZEROS = new Uint8Array(CHUNK);
 
 export class AesCtrKeystream {
   readonly #key: Uint8Array;
@@ -21,6 +26,9 @@ export class AesCtrKeystream {
   /** Chunk number to its keystream, where it has arrived. */
   readonly #chunks = new Map<number, Uint8Array>();
   readonly #requested = new Set<number>();
+  #inFlight = 0;
+  readonly #scratch = new Uint8Array(SCRATCH);
+  readonly #scratchWords = new Int32Array(this.#scratch.buffer);
   #cryptoKey: Promise<CryptoKey> | undefined;
   #destroyed = false;
 
@@ -33,14 +41,14 @@ export class AesCtrKeystream {
 
   /** XORs the next keystream bytes into `buffer[from, to)`. */
   xor(buffer: Uint8Array, from = 0, to = buffer.length): void {
-    if (this.#destroyed) throw new Error("the keystream is destroyed");
+    if (this.#destroyed) throw new TorError("internal", "ALLIUM_E_INTERNAL", "the keystream is destroyed");
     while (from < to) {
       const number = Math.floor(this.#position / CHUNK);
       const offset = this.#position - number * CHUNK;
       const length = Math.min(to - from, CHUNK - offset);
       const chunk = this.#chunks.get(number);
       if (chunk === undefined) this.#xorNow(buffer, from, length);
-      else xorInto(buffer, from, chunk, offset, length);
+      else this.#xorInto(buffer, from, chunk, offset, length);
       this.#position += length;
       from += length;
       if (offset + length === CHUNK) this.#forget(number);
@@ -53,18 +61,16 @@ export class AesCtrKeystream {
     this.#destroyed = true;
     this.#key.fill(0);
     for (const chunk of this.#chunks.values()) chunk.fill(0);
+    this.#scratch.fill(0);
     this.#chunks.clear();
     this.#cryptoKey = undefined;
   }
 
   #xorNow(buffer: Uint8Array, from: number, length: number): void {
     const skip = this.#position % BLOCK;
-    const stream = new Uint8Array(skip + length);
-    ctr(this.#key, this.#counterAt((this.#position - skip) / BLOCK)).encrypt(
-      new Uint8Array(skip + length),
-      stream,
-    );
-    xorInto(buffer, from, stream, skip, length);
+    const counter = this.#counterAt((this.#position - skip) / BLOCK);
+    const stream = ctr(this.#key, counter).encrypt(new Uint8Array(skip + length));
+    this.#xorInto(buffer, from, stream, skip, length);
   }
 
   #forget(number: number): void {
@@ -77,23 +83,29 @@ export class AesCtrKeystream {
     const current = Math.floor(this.#position / CHUNK);
     for (let number = current; number <= current + AHEAD; number++) {
       if (this.#requested.has(number)) continue;
+      // Where cells are taken faster than chunks arrive, those already passed still hold memory.
+      if (this.#inFlight > AHEAD) return;
       this.#requested.add(number);
       void this.#request(number);
     }
   }
 
   async #request(number: number): Promise<void> {
+    this.#inFlight++;
     // Not awaited by anyone: where WebCrypto fails the synchronous way goes on serving.
     try {
       this.#cryptoKey ??= crypto.subtle.importKey("raw", this.#key, "AES-CTR", false, ["encrypt"]);
       const counter = this.#counterAt((number * CHUNK) / BLOCK);
       const key = await this.#cryptoKey;
       const stream = new Uint8Array(
-        await crypto.subtle.encrypt({ name: "AES-CTR", counter, length: 128 }, key, new Uint8Array(CHUNK)),
+        await crypto.subtle.encrypt({ name: "AES-CTR", counter, length: 128 }, key, ZEROS),
       );
       if (this.#destroyed || number < Math.floor(this.#position / CHUNK)) stream.fill(0);
       else this.#chunks.set(number, stream);
-    } catch {}
+    } catch {
+    } finally {
+      this.#inFlight--;
+    }
   }
 
   /** The counter block `blocks` after the first, as a 128-bit big-endian sum. */
@@ -107,23 +119,35 @@ export class AesCtrKeystream {
     }
     return counter;
   }
-}
 
-/** XORs `length` bytes of `stream` from `at` into `buffer` from `from`, by 32-bit words where both are aligned. */
-function xorInto(buffer: Uint8Array, from: number, stream: Uint8Array, at: number, length: number): void {
-  const end = from + length;
-  if (((buffer.byteOffset + from) & 3) === ((stream.byteOffset + at) & 3)) {
-    while (from < end && ((buffer.byteOffset + from) & 3) !== 0) {
-      buffer[from] = (buffer[from] as number) ^ (stream[at] as number);
-      from++;
-      at++;
+  /** XORs `length` bytes of `stream` from `at` into `buffer` from `from`. */
+  #xorInto(buffer: Uint8Array, from: number, stream: Uint8Array, at: number, length: number): void {
+    for (const end = at + length; at < end; ) {
+      // Cells and keystream are aligned alike only one time in four; copied to where it is, words can be used always
+      // (175 ns a cell against 345 by bytes).
+      const skew = (buffer.byteOffset + from) & 3;
+      const piece = Math.min(end - at, SCRATCH - skew);
+      this.#scratch.set(stream.subarray(at, at + piece), skew);
+      this.#xorScratch(buffer, from, skew, piece);
+      from += piece;
+      at += piece;
     }
-    const words = (end - from) >> 2;
-    const target = new Int32Array(buffer.buffer, buffer.byteOffset + from, words);
-    const source = new Int32Array(stream.buffer, stream.byteOffset + at, words);
-    for (let i = 0; i < words; i++) target[i] = (target[i] as number) ^ (source[i] as number);
-    from += words * 4;
-    at += words * 4;
   }
-  for (; from < end; from++, at++) buffer[from] = (buffer[from] as number) ^ (stream[at] as number);
+
+  /** XORs scratch[skew, skew + length) into `buffer` from `from`, which is aligned as `skew` is. */
+  #xorScratch(buffer: Uint8Array, from: number, skew: number, length: number): void {
+    const scratch = this.#scratch;
+    const words = this.#scratchWords;
+    const end = from + length;
+    let at = skew;
+    for (; from < end && (at & 3) !== 0; from++, at++)
+      buffer[from] = (buffer[from] as number) ^ (scratch[at] as number);
+    const count = (end - from) >> 2;
+    const target = new Int32Array(buffer.buffer, buffer.byteOffset + from, count);
+    const first = at >> 2;
+    for (let i = 0; i < count; i++) target[i] = (target[i] as number) ^ (words[first + i] as number);
+    from += 4 * count;
+    at += 4 * count;
+    for (; from < end; from++, at++) buffer[from] = (buffer[from] as number) ^ (scratch[at] as number);
+  }
 }

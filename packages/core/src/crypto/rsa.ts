@@ -19,11 +19,14 @@ export interface RsaPublicKey {
 const EXPONENT = 65537n;
 const MIN_BITS = 1024;
 const MAX_BITS = 4096;
+/** Longer than the DER of any key allowed here: 4096 bits of modulus, the exponent, and their frames. */
+const MAX_DER = 600;
 /** PKCS#1 wants at least eight bytes of padding (RFC 8017 9.2). */
 const MIN_PADDING = 8;
 
 /** Reads an RSAPublicKey (RFC 8017 A.1.1). @throws TorError for malformed DER, another exponent or an unusual size */
 export function parseRsaPublicKey(der: Uint8Array): RsaPublicKey {
+  if (der.length > MAX_DER) throw derError("RSA key longer than 4096 bits");
   const outer = new DerReader(der);
   const key = outer.enter();
   outer.end();
@@ -34,7 +37,7 @@ export function parseRsaPublicKey(der: Uint8Array): RsaPublicKey {
   if (e !== EXPONENT) throw derError("RSA exponent other than 65537");
   if (bits < MIN_BITS || bits > MAX_BITS || bits % 8 !== 0) throw derError(`RSA key of ${bits} bits`);
   if (n % 2n === 0n) throw derError("even RSA modulus");
-  return { n, e, bits, der: der.slice() };
+  return { n, e, bits, der: Uint8Array.from(der) };
 }
 
 /** SHA-1 of the key's DER: a relay's or an authority's RSA identity, 20 bytes. */

@@ -41,7 +41,7 @@ export async function x25519FromPrivate(privateKey: Uint8Array): Promise<X25519K
 
 /** The same by noble alone, for platforms without X25519 in WebCrypto. */
 export function viaNoble(privateKey: Uint8Array): X25519KeyPair {
-  const secret = privateKey.slice();
+  const secret = Uint8Array.from(privateKey);
   return {
     publicKey: x25519.getPublicKey(secret),
     async diffieHellman(peer) {
@@ -57,16 +57,16 @@ export function viaNoble(privateKey: Uint8Array): X25519KeyPair {
 
 async function viaWebCrypto(privateKey: CryptoKey, peer: Uint8Array): Promise<Uint8Array> {
   if (peer.length !== 32) throw refused();
+  let shared: Uint8Array;
   try {
     const key = await crypto.subtle.importKey("raw", peer, ALGORITHM, true, []);
-    const shared = new Uint8Array(
-      await crypto.subtle.deriveBits({ ...ALGORITHM, public: key }, privateKey, 256),
-    );
-    if (allZero(shared)) throw refused();
-    return shared;
+    shared = new Uint8Array(await crypto.subtle.deriveBits({ ...ALGORITHM, public: key }, privateKey, 256));
   } catch (cause) {
     throw refused(cause);
   }
+  // RFC 7748 6.1; most platforms refuse it themselves, but not all have.
+  if (allZero(shared)) throw refused();
+  return shared;
 }
 
 function refused(cause?: unknown): TorError {
