@@ -1,2 +1,38 @@
-// The public entry of @allium/core.
-export {};
+// The public entry of @allium/core: the client, its options and answers, errors, and the ports.
+
+export type { RelayAddress } from "./base/address.ts";
+export { formatIp, formatSocketAddress, isInternalIp, parseIp, parseSocketAddress } from "./base/address.ts";
+export type { RetryPolicy } from "./base/backoff.ts";
+export { defaultRetryPolicy } from "./base/backoff.ts";
+export { systemClock } from "./base/clock.ts";
+export type { TorErrorCode, TorErrorKind, TorErrorOptions } from "./base/errors.ts";
+export { isTorError, TorError } from "./base/errors.ts";
+export type { DetailEvent } from "./base/events.ts";
+export { memoryStore } from "./base/memory-store.ts";
+export type {
+  Clock,
+  Dialer,
+  DialOptions,
+  Duplex,
+  Log,
+  LogEvent,
+  LogLevel,
+  Store,
+  Timer,
+} from "./base/ports.ts";
+export type { GuardRecord, GuardState, Guards } from "./client/guards.ts";
+export type { PathOptions, TorClientOptions } from "./client/options.ts";
+export type { ClientStats } from "./client/stats.ts";
+export type { ClientStatus, Phase } from "./client/status.ts";
+export type { StreamInfo } from "./client/stream-opener.ts";
+export type { TorClientEvents } from "./client/tor-client.ts";
+export { TorClient } from "./client/tor-client.ts";
+export type { SocketAddress, TorView } from "./client/view.ts";
+export type { NetworkConfig } from "./directory/api.ts";
+export { parseNetworkConfig } from "./directory/network-config.ts";
+export { publicNetwork } from "./directory/public-network.ts";
+export type { TorFetchInit } from "./net/fetch.ts";
+export { TorFetchError } from "./net/fetch-error.ts";
+export type { TorSocket, TorSocketInfo, TorSocketOptions } from "./net/socket.ts";
+export type { GuardEvent } from "./path/guards.ts";
+export type { CircuitInfo, CircuitPurpose, HopInfo } from "./path/registry.ts";

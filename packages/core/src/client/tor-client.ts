@@ -1,0 +1,126 @@
+// TorClient, the public API: a Tor client for any JavaScript runtime. One client stands for one network and one store.
+// Not in this room: protocol; which relays, when and why (path). Not yet here: name resolution, WebSocket, onion services.
+
+import { TypedEventTarget } from "../base/events.ts";
+import type { Log, LogEvent } from "../base/ports.ts";
+import type { TorFetchInit } from "../net/fetch.ts";
+import type { TorSocket, TorSocketOptions } from "../net/socket.ts";
+import type { GuardEvent } from "../path/guards.ts";
+import type { CircuitInfo } from "../path/registry.ts";
+import { Engine } from "./engine.ts";
+import { Guards } from "./guards.ts";
+import { checkOptions, type TorClientOptions } from "./options.ts";
+import { NetworkStack } from "./stack.ts";
+import { type ClientStats, guardStats, StreamCounter } from "./stats.ts";
+import type { ClientStatus } from "./status.ts";
+import type { StreamInfo } from "./stream-opener.ts";
+import { type SocketAddress, TorView } from "./view.ts";
+
+/** The client's events; the value is in `event.detail`. None carries a destination. */
+export interface TorClientEvents {
+  status: ClientStatus;
+  /** A circuit is being built, is open, or is gone. */
+  circuit: CircuitInfo;
+  stream: StreamInfo;
+  guard: GuardEvent;
+  /** Log lines of level `info` and above; the `log` option gets all of them. */
+  log: LogEvent;
+}
+
+/** A Tor client. It does nothing until its first use; `close()` it when it is no longer needed. */
+export class TorClient extends TypedEventTarget<TorClientEvents> {
+  readonly guards: Guards;
+  readonly #engine: Engine<NetworkStack>;
+  readonly #streams = new StreamCounter();
+  readonly #view: TorView;
+
+  /** @throws TorError `bad-api-usage` for options that cannot be */
+  constructor(options: TorClientOptions) {
+    super();
+    const checked = checkOptions(options);
+    const log: Log = (event) => {
+      checked.log?.(event);
+      if (event.level !== "debug") this.emit("log", event);
+    };
+    this.#engine = new Engine(
+      { ...checked, log },
+      {
+        status: (status) => this.emit("status", status),
+        stream: (info) => {
+          this.#streams.count(info);
+          this.emit("stream", info);
+        },
+      },
+      (progress) =>
+        new NetworkStack({
+          ...{ ...checked, log, circuitBuildTimeout: checked.path.circuitBuildTimeout },
+          onDialled: () => progress.advance("link"),
+          onChannel: () => progress.advance("consensus"),
+          onCircuit: (info) => this.emit("circuit", info),
+          onGuard: (event) => this.emit("guard", event),
+          directory: {
+            onProgress: ({ phase, fraction }) => progress.advance(phase, fraction),
+            onTrouble: (error) => progress.trouble(error),
+          },
+        }),
+    );
+    const engine = this.#engine;
+    this.guards = new Guards(engine.network.guards, () => engine.loadGuards());
+    this.#view = new TorView(engine.opener, [], checked.clock);
+  }
+
+  /** How far the client is, and what is wrong. */
+  get status(): ClientStatus {
+    return this.#engine.status;
+  }
+
+  /** Settles when streams can be opened; every call waits for it by itself. @throws TorError why they cannot */
+  ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return this.#engine.ready(options.signal);
+  }
+
+  /** `fetch` over Tor. @throws a TypeError with `kind` and `code`, or the signal's reason */
+  fetch(input: string | URL | Request, init?: TorFetchInit): Promise<Response> {
+    return this.#view.fetch(input, init);
+  }
+
+  /** A TCP connection over Tor, as in the WinterTC sockets API. */
+  connect(address: SocketAddress, options?: TorSocketOptions): TorSocket {
+    return this.#view.connect(address, options);
+  }
+
+  /** A view of the client whose streams share no circuit with any other's. */
+  isolate(key: string): TorView {
+    return this.#view.isolate(key);
+  }
+
+  /** Streams from here on share no circuit with those before. Guards stay: new ones would make the client less safe. */
+  newIdentity(): void {
+    this.#engine.pool.retireAll();
+  }
+
+  /** The circuits being built and open, for drawing. */
+  circuits(): CircuitInfo[] {
+    return this.#engine.network.registry.list();
+  }
+
+  stats(): ClientStats {
+    const { registry, channels, guards } = this.#engine.network;
+    const open = registry.list().filter(({ state }) => state === "open").length;
+    return {
+      channels: channels.size,
+      circuits: { open, building: registry.list().length - open, ...registry.counts },
+      streams: this.#streams.stats,
+      guards: guardStats(guards.export()),
+    };
+  }
+
+  /** Ends all streams, circuits and channels. What waits is rejected with `aborted`. */
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,47 @@
+// What opens streams: the client itself, and views of it with circuits of their own (isolation, proposal 171).
+
+import { badApiUsage } from "../base/errors.ts";
+import type { Clock } from "../base/ports.ts";
+import type { StreamOpener } from "../net/api.ts";
+import { type TorFetchInit, torFetch } from "../net/fetch.ts";
+import { connect, type TorSocket, type TorSocketOptions } from "../net/socket.ts";
+
+/** Where a socket goes: `"host:port"`, `"[ipv6]:port"`, or both apart. */
+export type SocketAddress = string | { hostname: string; port: number };
+
+/** Streams opened through one view share circuits only among themselves. */
+export class TorView {
+  readonly #opener: StreamOpener;
+  readonly #keys: readonly string[];
+  readonly #isolated: StreamOpener;
+  readonly #clock: Clock;
+
+  /** @param keys the isolation keys of the views that this one is within, the outermost first */
+  constructor(opener: StreamOpener, keys: readonly string[], clock: Clock) {
+    this.#opener = opener;
+    this.#keys = keys;
+    this.#clock = clock;
+    this.#isolated = {
+      // As JSON, so that no two lists of keys read the same.
+      openStream: ({ isolation, ...request }) =>
+        opener.openStream({ ...request, isolation: JSON.stringify([keys, isolation ?? null]) }),
+    };
+  }
+
+  /** `fetch` over Tor. @throws a TypeError with `kind` and `code`, or the signal's reason */
+  fetch(input: string | URL | Request, init?: TorFetchInit): Promise<Response> {
+    return torFetch(this.#isolated, input, init, { clock: this.#clock });
+  }
+
+  /** A TCP connection over Tor, as in the WinterTC sockets API. */
+  connect(address: SocketAddress, options?: TorSocketOptions): TorSocket {
+    return connect(this.#isolated, address, options);
+  }
+
+  /** A view within this one. Equal keys give the same circuits. @throws TorError `bad-api-usage` */
+  isolate(key: string): TorView {
+    if (typeof key !== "string" || key === "")
+      throw badApiUsage("ALLIUM_E_BAD_ISOLATION_KEY", "an isolation key is a text that is not empty");
+    return new TorView(this.#opener, [...this.#keys, key], this.#clock);
+  }
+}
