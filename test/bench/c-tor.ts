@@ -32,7 +32,7 @@ async function upload(info: TornetInfo, target: BenchTarget): Promise<void> {
   const [response] = (await once(request, "response")) as [http.IncomingMessage];
   let text = "";
   for await (const chunk of response) text += chunk;
-  if (JSON.parse(text).length !== target.uploadBytes) throw new Error(`C tor's upload arrived as ${text}`);
+  if (JSON.parse(text).bytes !== target.uploadBytes) throw new Error(`C tor's upload arrived as ${text}`);
 }
 
 /** Milliseconds from EXTENDCIRCUIT to a circuit that is BUILT. */

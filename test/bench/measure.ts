@@ -49,8 +49,8 @@ async function upload(client: TorClient, target: BenchTarget): Promise<number> {
   const body = new Uint8Array(target.uploadBytes);
   const ms = await timed(async () => {
     const response = await client.fetch(`${target.url}sink`, { method: "POST", body });
-    const answer = (await response.json()) as { length: number };
-    if (answer.length !== target.uploadBytes) throw new Error(`${answer.length} bytes arrived`);
+    const answer = (await response.json()) as { bytes: number };
+    if (answer.bytes !== target.uploadBytes) throw new Error(`${answer.bytes} bytes arrived`);
   });
   return rate(target.uploadBytes, ms);
 }
