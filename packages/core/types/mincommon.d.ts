@@ -1,6 +1,10 @@
 // The part of the Minimum Common Web API (WinterTC) that core may use, declared by hand so that neither
 // DOM nor Node names can slip in. Consumers see their own platform's declarations instead.
 
+interface SymbolConstructor {
+  readonly asyncDispose: unique symbol;
+}
+
 type BufferSource = ArrayBufferView | ArrayBuffer;
 
 interface Event {
@@ -79,7 +83,7 @@ interface URL {
   readonly searchParams: URLSearchParams;
   toString(): string;
 }
-declare var URL: { new (url: string | URL, base?: string | URL): URL; canParse(url: string, base?: string): boolean };
+declare var URL: { new (url: string | URL, base?: string | URL): URL; canParse(url: string, base?: string | URL): boolean };
 declare var URLSearchParams: { new (init?: string | Record<string, string>): URLSearchParams };
 
 interface ReadableStreamDefaultReader<R> {
@@ -178,7 +182,10 @@ interface Blob {
   text(): Promise<string>;
 }
 declare var Blob: { new (parts?: (Blob | BufferSource | string)[], options?: { type?: string }): Blob };
-interface FormData {
+interface File extends Blob {
+  readonly name: string;
+}
+interface FormData extends Iterable<[string, string | File]> {
   append(name: string, value: string | Blob, filename?: string): void;
 }
 declare var FormData: { new (): FormData };
@@ -208,6 +215,7 @@ interface RequestInit {
   body?: BodyInit | null;
   redirect?: "follow" | "error" | "manual";
   signal?: AbortSignal | null;
+  integrity?: string;
   duplex?: "half";
 }
 interface Request extends Body {
@@ -216,6 +224,7 @@ interface Request extends Body {
   readonly headers: Headers;
   readonly redirect: "follow" | "error" | "manual";
   readonly signal: AbortSignal;
+  readonly integrity: string;
 }
 declare var Request: { new (input: string | URL | Request, init?: RequestInit): Request };
 interface ResponseInit {

@@ -76,3 +76,10 @@ export function fromLatin1(bytes: Uint8Array): string {
   }
   return text;
 }
+
+/** ISO 8859-1 bytes of a string whose chars are all below 256. */
+export function latin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}

@@ -49,9 +49,14 @@ export class TorError extends Error {
     this.kind = kind;
     this.code = code;
     if (options.retryAfter !== undefined) this.retryAfter = options.retryAfter;
-    // A symbol from the global registry, so that two bundled copies of Allium recognise each other's errors.
-    Object.defineProperty(this, BRAND, { value: true });
+    brandTorError(this);
   }
+}
+
+/** Makes `isTorError` hold for an error of another class that has `kind` and `code` (where the web wants its own type). */
+export function brandTorError(error: Error): void {
+  // A symbol from the global registry, so that two bundled copies of Allium recognise each other's errors.
+  Object.defineProperty(error, BRAND, { value: true });
 }
 
 /** Whether `value` is a TorError, of this copy of Allium or of another one in the same realm. */

@@ -1,0 +1,99 @@
+// Sending a request: its head, then its body by length or in chunks (RFC 9112 6 and 7.1), as fast as the stream takes it.
+
+import type { ByteStream } from "../../base/byte-stream.ts";
+import { concat } from "../../base/bytes.ts";
+import { utf8 } from "../../base/encoding.ts";
+import { isTorError } from "../../base/errors.ts";
+import { badBody } from "./errors.ts";
+
+export interface RequestBody {
+  /** Bytes in all, or undefined when only the end will tell. */
+  readonly length: number | undefined;
+  readonly contentType: string | undefined;
+  /** Whether `open` may be called again, for a redirect. */
+  readonly replayable: boolean;
+  open(): ReadableStream<Uint8Array>;
+}
+
+/** A request on its way. */
+export interface Upload {
+  /** Settles when nothing more will be written, whatever the reason; never rejects. */
+  readonly done: Promise<void>;
+  /** Gives up what is left and cancels the body's source. Idempotent. */
+  stop(reason: unknown): void;
+}
+
+const LAST_CHUNK = utf8("0\r\n\r\n");
+const CRLF = utf8("\r\n");
+
+/**
+ * Starts to send. When the body's source fails, the stream is closed with that failure, so that the reading side sees
+ * it; when the stream fails, the reading side knows by itself, and perhaps has an answer to read first.
+ */
+export function startUpload(stream: ByteStream, head: Uint8Array, body: RequestBody | undefined): Upload {
+  if (body === undefined) {
+    return { done: stream.write(head).catch(() => {}), stop: () => {} };
+  }
+  const reader = body.open().getReader();
+  const stop = (reason: unknown) => void reader.cancel(reason).catch(() => {});
+  const sending =
+    body.length === undefined
+      ? sendChunks(stream, head, reader)
+      : sendSized(stream, head, reader, body.length);
+  const done = sending.catch((error) => {
+    stop(error);
+    if (error instanceof SourceFailure) stream.close(error.cause);
+  });
+  return { done, stop };
+}
+
+/** Tells a failure of the caller's body from one of the stream. */
+class SourceFailure extends Error {}
+
+type Source = ReadableStreamDefaultReader<Uint8Array>;
+
+async function nextPiece(source: Source): Promise<Uint8Array | undefined> {
+  const next = await source.read().catch((cause) => {
+    const error = isTorError(cause) ? cause : badBody("the request body's stream failed", cause);
+    throw new SourceFailure("source", { cause: error });
+  });
+  if (next.done) return undefined;
+  if (next.value instanceof Uint8Array) return next.value;
+  throw new SourceFailure("source", {
+    cause: badBody("the request body's stream gave something that is not a Uint8Array"),
+  });
+}
+
+async function sendSized(
+  stream: ByteStream,
+  head: Uint8Array,
+  source: Source,
+  length: number,
+): Promise<void> {
+  let left = length;
+  // The head waits for the first piece: together they often fit one cell.
+  let before: Uint8Array | undefined = head;
+  for (;;) {
+    const piece = await nextPiece(source);
+    left -= piece?.length ?? 0;
+    if (left < 0 || (piece === undefined && left > 0)) {
+      throw new SourceFailure("source", {
+        cause: badBody("the request body is not as long as it was said to be"),
+      });
+    }
+    if (before !== undefined) await stream.write(piece === undefined ? before : concat(before, piece));
+    else if (piece !== undefined) await stream.write(piece);
+    before = undefined;
+    if (piece === undefined) return;
+  }
+}
+
+async function sendChunks(stream: ByteStream, head: Uint8Array, source: Source): Promise<void> {
+  await stream.write(head);
+  for (;;) {
+    const piece = await nextPiece(source);
+    if (piece === undefined) return stream.write(LAST_CHUNK);
+    // A chunk of length 0 would end the body.
+    if (piece.length > 0) await stream.write(concat(utf8(`${piece.length.toString(16)}\r\n`), piece, CRLF));
+  }
+}
