@@ -53,7 +53,8 @@ export class StatusTracker {
     const at = PHASES.findIndex(([name]) => name === phase);
     const start = PHASES[at]?.[1] ?? 0;
     const end = PHASES[at + 1]?.[1] ?? 1;
-    const fraction = start + (end - start) * Math.min(Math.max(part, 0), 1);
+    // In whole percent: a first start takes in ten thousand microdescriptors, which is not that many events.
+    const fraction = Math.floor(100 * (start + (end - start) * Math.min(Math.max(part, 0), 1)) + 1e-6) / 100;
     if (!this.#status.ready && fraction >= this.#status.fraction) this.#put(phase, fraction);
   }
 

@@ -59,7 +59,10 @@ export class TorClient extends TypedEventTarget<TorClientEvents> {
           onCircuit: (info) => this.emit("circuit", info),
           onGuard: (event) => this.emit("guard", event),
           directory: {
-            onProgress: ({ phase, fraction }) => progress.advance(phase, fraction),
+            // The directory begins with the consensus before there is any channel to ask for it.
+            onProgress: ({ phase, fraction }) => {
+              if (phase !== "consensus" || fraction > 0) progress.advance(phase, fraction);
+            },
             onTrouble: (error) => progress.trouble(error),
           },
         }),

@@ -35,6 +35,12 @@ describe("the status", () => {
     expect(seen).toHaveLength(1);
   });
 
+  it("is told in whole percent, not for every document", () => {
+    const { seen, tracker } = bench();
+    for (let i = 0; i <= 10_000; i++) tracker.advance("microdescriptors", i / 10_000);
+    expect(seen).toHaveLength(51);
+  });
+
   it("stays ready while later channels come and go", () => {
     const { seen, tracker } = bench();
     tracker.advance("ready");
