@@ -1,5 +1,7 @@
-// npm dependencies: `npm ci` wherever what is installed is not what package-lock.json says. npm writes what it has
-// installed into node_modules/.package-lock.json, so an installation made by hand counts as well.
+// npm dependencies: installed wherever what is there is not what package-lock.json says. npm writes what it has installed
+// into node_modules/.package-lock.json, so an installation made by hand counts as well. Versions and digests are the
+// lock's; it is `npm install --no-save` and not `npm ci`, which refuses a lock that leaves out the packages of platforms
+// that it was not made on.
 
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -37,14 +39,24 @@ function npmCommand() {
 export async function provideDependencies(root) {
   const node = join(root, "node_modules/node/bin/node");
   if (isInstalled(root) && existsSync(node)) return;
-  console.log("Installing npm dependencies (npm ci)…");
+  console.log("Installing npm dependencies…");
   const [file, ...prefix] = npmCommand();
-  const args = [...prefix, "ci", "--include=dev", "--no-audit", "--no-fund"];
+  const args = [
+    ...prefix,
+    "install",
+    "--no-save",
+    "--include=dev",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+  ];
   const code = await new Promise((resolve, reject) => {
     spawn(file, args, { cwd: root, stdio: "inherit" }).on("error", reject).on("exit", resolve);
   });
-  if (code !== 0) throw new SetupError(`npm ci failed (${code}); what it said is above.`);
+  if (code !== 0) throw new SetupError(`npm install failed (${code}); what it said is above.`);
   if (!existsSync(node)) {
-    throw new SetupError(`npm ci did not bring ${node}: were install scripts switched off (ignore-scripts)?`);
+    throw new SetupError(
+      `npm install did not bring ${node}: were install scripts switched off (ignore-scripts)?`,
+    );
   }
 }
