@@ -1,0 +1,687 @@
+// The handshake with a scripted server: the hello as it should be, and each rule that a server may break.
+
+import { describe, expect, it } from "vitest";
+import { concat, Writer } from "../../src/base/bytes.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { fromHex, toHex, utf8 } from "../../src/base/encoding.ts";
+import { connectTls, type TlsConnection } from "../../src/tls/connect.ts";
+import { makeCertificate, makeKey } from "./make-certificate.ts";
+import {
+  CHANGE_CIPHER_SPEC,
+  certificateMessage,
+  encryptedExtensions,
+  extensionList,
+  type HelloFields,
+  MiniServer,
+  message,
+  P256,
+  plainRecord,
+  RETRY_RANDOM,
+  u16,
+  X25519,
+} from "./mini-server.ts";
+import { type PipeEnd, pipePair } from "./pipes.ts";
+
+const options = { clock: systemClock, timeout: 5000, serverName: "www.relay.example" };
+
+interface Run {
+  readonly server: MiniServer;
+  readonly client: Promise<TlsConnection>;
+  readonly pipe: PipeEnd;
+}
+
+function start(suite?: number): Run {
+  const [near, far] = pipePair();
+  const server = new MiniServer(far, suite);
+  const client = connectTls(near, options);
+  client.catch(() => {});
+  return { server, client, pipe: near };
+}
+
+/** The handshake must fail with this code, tell the server this alert (by number), and close the pipe. */
+async function expectRefusal({ server, client, pipe }: Run, code: string, alert?: number): Promise<void> {
+  await expect(client).rejects.toMatchObject({ kind: "protocol-violation", code });
+  if (alert !== undefined) {
+    for (;;) {
+      const { type, content } = await server.readContent();
+      if (type !== 21) continue;
+      expect([...content]).toEqual([2, alert]);
+      break;
+    }
+  }
+  await expect.poll(() => pipe.isClosed).toBe(true);
+}
+
+describe("ClientHello", () => {
+  it("offers what it should and nothing else", async () => {
+    const { server, client } = start();
+    const hello = await server.readClientHello();
+    expect(hello.recordVersion).toBe(0x0301);
+    expect(toHex(hello.raw.subarray(4, 6))).toBe("0303");
+    expect(hello.sessionId).toHaveLength(32);
+    expect(hello.suites).toEqual([0x1301, 0x1302, 0x1303]);
+    expect([...hello.extensions.keys()]).toEqual([0, 10, 13, 43, 51]);
+    const text = (type: number) => toHex(hello.extensions.get(type) ?? new Uint8Array(0));
+    expect(text(0)).toBe(`0014000011${toHex(utf8("www.relay.example"))}`);
+    expect(text(10)).toBe("00040017001d");
+    expect(text(13)).toBe("0014080404030805050308060603080704010501".concat("0601"));
+    expect(text(43)).toBe("020304");
+    expect(text(51)).toMatch(/^00450017004104[0-9a-f]{128}$/);
+    server.pipe.close();
+    await expect(client).rejects.toMatchObject({ code: "ALLIUM_E_TLS_TRUNCATED" });
+  });
+
+  it("is different each time", async () => {
+    const [a, b] = [start(), start()];
+    const [one, two] = [await a.server.readClientHello(), await b.server.readClientHello()];
+    expect(one.random).not.toEqual(two.random);
+    expect(one.sessionId).not.toEqual(two.sessionId);
+    expect(one.extensions.get(51)).not.toEqual(two.extensions.get(51));
+  });
+
+  it.each(["", "a b", "-a.example", "a..example", "münchen.example", "x".repeat(254)])(
+    "is not made for the server name %j",
+    async (serverName) => {
+      const [near] = pipePair();
+      const made = connectTls(near, { ...options, serverName });
+      await expect(made).rejects.toMatchObject({ kind: "bad-api-usage", code: "ALLIUM_E_TLS_SERVER_NAME" });
+      expect(near.isClosed).toBe(true);
+    },
+  );
+
+  it("leaves SNI out without a server name", async () => {
+    const [near, far] = pipePair();
+    const client = connectTls(near, { clock: systemClock, timeout: 5000 });
+    client.catch(() => {});
+    expect([...(await new MiniServer(far).readClientHello()).extensions.keys()]).toEqual([10, 13, 43, 51]);
+  });
+});
+
+describe("an honest handshake", () => {
+  it.each([0x1301, 0x1302, 0x1303])("completes with suite %i", async (suite) => {
+    const { server, client } = start(suite);
+    await server.accept();
+    const connection = await client;
+    expect(connection).toMatchObject({ cipherSuite: server.suite.name, group: "P-256" });
+    expect(connection.peerCertificates).toHaveLength(1);
+    expect(server.plainTypes).toEqual([22, 20]);
+    await connection.write(utf8("ping"));
+    expect(await server.readContent()).toEqual({ type: 23, content: utf8("ping") });
+    await server.sendSealed(23, utf8("pong"));
+    expect(await connection.read()).toEqual(utf8("pong"));
+  });
+
+  it("reads messages that are split and joined in every way", async () => {
+    const { server, client } = start();
+    await server.readClientHello();
+    const { hello, secret } = server.serverHello();
+    await server.sendPlain(22, hello.subarray(0, 3));
+    await server.sendPlain(22, hello.subarray(3, 60));
+    await server.sendPlain(22, hello.subarray(60));
+    await server.startKeys(hello, secret);
+    const flight = concat(...server.flight());
+    for (let at = 0; at < flight.length; at += 7) await server.sendSealed(22, flight.subarray(at, at + 7));
+    await server.startApplicationWriting();
+    await server.readClientFinished();
+    await expect(client).resolves.toBeDefined();
+  });
+
+  it.each([
+    ["Ed25519", () => makeKey("ed25519"), 0x0807],
+    ["ECDSA P-384", () => makeKey("ec", "secp384r1"), 0x0503],
+    ["ECDSA P-521", () => makeKey("ec", "secp521r1"), 0x0603],
+    ["RSA-PSS SHA-256", () => makeKey("rsa", 2048), 0x0804],
+    ["RSA-PSS SHA-384", () => makeKey("rsa", 2048), 0x0805],
+    ["RSA-PSS SHA-512", () => makeKey("rsa", 2048), 0x0806],
+  ])("takes a signature by %s", async (_name, generate, scheme) => {
+    const { server, client } = start();
+    const key = generate();
+    await server.readClientHello();
+    await server.sendServerHello();
+    const flight = [
+      server.add(encryptedExtensions([[0, new Uint8Array(0)]])),
+      server.add(certificateMessage([makeCertificate(key)])),
+      server.add(server.certificateVerify({ key, scheme })),
+      server.add(server.finished()),
+    ];
+    await server.sendSealed(22, concat(...flight));
+    await expect(client).resolves.toBeDefined();
+  });
+
+  it("answers a CertificateRequest with an empty Certificate", async () => {
+    const { server, client } = start();
+    await server.readClientHello();
+    await server.sendServerHello();
+    const request = message(
+      13,
+      Uint8Array.of(0),
+      extensionList([
+        [13, fromHex("00020403")],
+        [0x2a2a, u16(7)],
+      ]),
+    );
+    const flight = [
+      server.add(encryptedExtensions()),
+      server.add(request),
+      server.add(certificateMessage()),
+      server.add(server.certificateVerify()),
+      server.add(server.finished()),
+    ];
+    await server.sendSealed(22, concat(...flight));
+    await server.startApplicationWriting();
+    const messages = await server.readClientFinished();
+    expect(toHex(messages[0] as Uint8Array)).toBe("0b00000400000000");
+    expect(messages).toHaveLength(2);
+    await expect(client).resolves.toBeDefined();
+  });
+});
+
+describe("HelloRetryRequest", () => {
+  const cookie = utf8("a cookie");
+  const cookieExtension = [44, new Writer().vector(2, cookie).finish()] as const;
+
+  it.each([
+    ["a group", [[51, u16(X25519)]] as const, "X25519"],
+    ["a cookie", [cookieExtension] as const, "P-256"],
+    ["both", [[51, u16(X25519)], cookieExtension] as const, "X25519"],
+  ])("that asks for %s is followed", async (_name, extensions, group) => {
+    const { server, client } = start(0x1302);
+    const first = await server.readClientHello();
+    await server.sendRetry(extensions);
+    await server.pipe.write(CHANGE_CIPHER_SPEC);
+    const second = await server.readClientHello();
+    expect(second.recordVersion).toBe(0x0303);
+    expect(second.random).toEqual(first.random);
+    expect(second.sessionId).toEqual(first.sessionId);
+    const wantsCookie = extensions.some(([type]) => type === 44);
+    expect(second.extensions.get(44)).toEqual(wantsCookie ? cookieExtension[1] : undefined);
+    expect(toHex(second.extensions.get(51) as Uint8Array).slice(4, 8)).toBe(
+      group === "X25519" ? "001d" : "0017",
+    );
+    if (group === "P-256") expect(second.extensions.get(51)).toEqual(first.extensions.get(51));
+    await server.sendServerHello();
+    await server.sendSealed(22, concat(...server.flight()));
+    await server.startApplicationWriting();
+    await server.readClientFinished();
+    expect((await client).group).toBe(group);
+    // One change_cipher_spec, before the second hello, and none before Finished.
+    expect(server.plainTypes).toEqual([22, 20, 22]);
+  });
+
+  const refused: [
+    string,
+    readonly (readonly [number, Uint8Array])[],
+    Partial<HelloFields>,
+    string,
+    number,
+  ][] = [
+    ["changes nothing", [], {}, "ALLIUM_E_TLS_PARAMETER", 47],
+    ["asks for the group that was sent", [[51, u16(P256)]], {}, "ALLIUM_E_TLS_PARAMETER", 47],
+    ["asks for a group that was not offered", [[51, u16(0x18)]], {}, "ALLIUM_E_TLS_PARAMETER", 47],
+    ["has an empty cookie", [[44, u16(0)]], {}, "ALLIUM_E_TLS_DECODE", 50],
+    [
+      "has another extension",
+      [
+        [51, u16(X25519)],
+        [10, u16(0)],
+      ],
+      {},
+      "ALLIUM_E_TLS_EXTENSION",
+      110,
+    ],
+    ["has an unknown suite", [[51, u16(X25519)]], { suite: 0x1304 }, "ALLIUM_E_TLS_PARAMETER", 47],
+    [
+      "has another session id",
+      [[51, u16(X25519)]],
+      { sessionId: new Uint8Array(32) },
+      "ALLIUM_E_TLS_PARAMETER",
+      47,
+    ],
+  ];
+  it.each(refused)("that %s is refused", async (_name, extensions, fields, code, alert) => {
+    const run = start();
+    await run.server.readClientHello();
+    await run.server.sendRetry(extensions, fields);
+    await expectRefusal(run, code, alert);
+  });
+
+  it("is refused a second time", async () => {
+    const run = start();
+    await run.server.readClientHello();
+    await run.server.sendRetry([[51, u16(X25519)]]);
+    await run.server.readClientHello();
+    await run.server.sendPlain(
+      22,
+      run.server.hello({ random: RETRY_RANDOM, extensions: [[43, u16(0x0304)], cookieExtension] }),
+    );
+    await expectRefusal(run, "ALLIUM_E_TLS_UNEXPECTED", 10);
+  });
+
+  it("binds the cipher suite and the group of the ServerHello", async () => {
+    for (const fields of [
+      { suite: 0x1302 },
+      {
+        extensions: [
+          [43, u16(0x0304)],
+          [51, fromHex("001700020404")],
+        ],
+      },
+    ]) {
+      const run = start();
+      await run.server.readClientHello();
+      await run.server.sendRetry([[51, u16(X25519)]]);
+      await run.server.readClientHello();
+      await run.server.sendPlain(22, run.server.serverHello(fields as Partial<HelloFields>).hello);
+      await expectRefusal(run, "ALLIUM_E_TLS_PARAMETER", 47);
+    }
+  });
+
+  it("covers the first hello by the transcript", async () => {
+    const run = start();
+    await run.server.readClientHello();
+    // A server that forgets the first hello derives other keys.
+    run.server.transcript.replaceByHash("sha256");
+    run.server.transcript.replaceByHash("sha256");
+    const retry = run.server.hello({
+      random: RETRY_RANDOM,
+      extensions: [
+        [43, u16(0x0304)],
+        [51, u16(X25519)],
+      ],
+    });
+    run.server.transcript.add(retry);
+    await run.server.sendPlain(22, retry);
+    await run.server.readClientHello();
+    await run.server.sendServerHello();
+    await run.server.sendSealed(22, concat(...run.server.flight()));
+    await expectRefusal(run, "ALLIUM_E_TLS_BAD_RECORD");
+  });
+});
+
+describe("ServerHello", () => {
+  const version: readonly [number, Uint8Array] = [43, u16(0x0304)];
+  const downgrade = (last: string) => concat(new Uint8Array(24).fill(7), fromHex(`444f574e475244${last}`));
+  const refused: [string, Partial<HelloFields>, string, number][] = [
+    ["does not echo the session id", { sessionId: new Uint8Array(32) }, "ALLIUM_E_TLS_PARAMETER", 47],
+    ["has no session id", { sessionId: new Uint8Array(0) }, "ALLIUM_E_TLS_PARAMETER", 47],
+    ["names a compression", { compression: 1 }, "ALLIUM_E_TLS_PARAMETER", 47],
+    ["names a suite that was not offered", { suite: 0x1304 }, "ALLIUM_E_TLS_PARAMETER", 47],
+    ["names a suite of TLS 1.2", { suite: 0xc02f }, "ALLIUM_E_TLS_PARAMETER", 47],
+    ["has a wrong legacy version", { version: 0x0304 }, "ALLIUM_E_TLS_PARAMETER", 47],
+    ["speaks TLS 1.2", { extensions: [] }, "ALLIUM_E_TLS_VERSION", 70],
+    ["was downgraded to TLS 1.2", { extensions: [], random: downgrade("01") }, "ALLIUM_E_TLS_DOWNGRADE", 47],
+    ["was downgraded to TLS 1.1", { extensions: [], random: downgrade("00") }, "ALLIUM_E_TLS_DOWNGRADE", 47],
+    ["selects TLS 1.2 by extension", { extensions: [[43, u16(0x0303)]] }, "ALLIUM_E_TLS_PARAMETER", 47],
+    ["has no key share", { extensions: [version] }, "ALLIUM_E_TLS_PARAMETER", 109],
+    ["has the same extension twice", { extensions: [version, version] }, "ALLIUM_E_TLS_PARAMETER", 47],
+    ["has a pre-shared key", { extensions: [version, [41, u16(0)]] }, "ALLIUM_E_TLS_EXTENSION", 110],
+    [
+      "has a share of another group",
+      { extensions: [version, [51, fromHex("001d000155")]] },
+      "ALLIUM_E_TLS_PARAMETER",
+      47,
+    ],
+    [
+      "has a share that is no point",
+      { extensions: [version, [51, concat(fromHex("0017004104"), new Uint8Array(64).fill(1))]] },
+      "ALLIUM_E_TLS_KEY_SHARE",
+      47,
+    ],
+    [
+      "has a compressed point",
+      { extensions: [version, [51, concat(fromHex("0017002103"), new Uint8Array(32))]] },
+      "ALLIUM_E_TLS_KEY_SHARE",
+      47,
+    ],
+    [
+      "has a key share that is cut short",
+      { extensions: [version, [51, fromHex("0017004104")]] },
+      "ALLIUM_E_TLS_DECODE",
+      50,
+    ],
+  ];
+  it.each(refused)("that %s is refused", async (_name, fields, code, alert) => {
+    const run = start();
+    await run.server.readClientHello();
+    await run.server.sendPlain(22, run.server.serverHello(fields).hello);
+    await expectRefusal(run, code, alert);
+  });
+
+  it("with an all-zero X25519 secret is refused", async () => {
+    const run = start();
+    await run.server.readClientHello();
+    await run.server.sendRetry([[51, u16(X25519)]]);
+    await run.server.readClientHello();
+    const share = concat(fromHex("001d0020"), new Uint8Array(32));
+    await run.server.sendPlain(22, run.server.hello({ extensions: [version, [51, share]] }));
+    await expectRefusal(run, "ALLIUM_E_TLS_KEY_SHARE", 47);
+  });
+
+  it("with a further message in its record is refused", async () => {
+    const run = start();
+    await run.server.readClientHello();
+    const { hello } = run.server.serverHello();
+    await run.server.sendPlain(22, concat(hello, encryptedExtensions()));
+    await expectRefusal(run, "ALLIUM_E_TLS_UNEXPECTED", 10);
+  });
+
+  it("with the beginning of a further message in its record is refused", async () => {
+    const run = start();
+    await run.server.readClientHello();
+    await run.server.sendPlain(22, concat(run.server.serverHello().hello, Uint8Array.of(8)));
+    await expectRefusal(run, "ALLIUM_E_TLS_UNEXPECTED", 10);
+  });
+
+  it("may not be another message", async () => {
+    const run = start();
+    await run.server.readClientHello();
+    await run.server.sendPlain(22, encryptedExtensions());
+    await expectRefusal(run, "ALLIUM_E_TLS_UNEXPECTED", 10);
+  });
+});
+
+/** The encrypted flight with one message replaced. */
+interface Bent {
+  extensions?: Uint8Array;
+  request?: Uint8Array;
+  certificate?: Uint8Array;
+  verify?: (server: MiniServer) => Uint8Array;
+  finished?: (server: MiniServer) => Uint8Array;
+  after?: Uint8Array;
+}
+
+async function bentFlight(server: MiniServer, bent: Bent): Promise<void> {
+  await server.readClientHello();
+  await server.sendServerHello();
+  const flight: Uint8Array[] = [server.add(bent.extensions ?? encryptedExtensions())];
+  if (bent.request !== undefined) flight.push(server.add(bent.request));
+  flight.push(server.add(bent.certificate ?? certificateMessage()));
+  const verify = bent.verify?.(server) ?? server.certificateVerify();
+  if (verify.length > 0) flight.push(server.add(verify));
+  flight.push(server.add(bent.finished?.(server) ?? server.finished()));
+  await server.sendSealed(22, concat(...flight, bent.after ?? new Uint8Array(0)));
+}
+
+describe("the encrypted flight", () => {
+  const stranger = makeKey("ec", "prime256v1");
+  const rsa = makeKey("rsa", 2048);
+  const rsaCertificate = certificateMessage([makeCertificate(rsa)]);
+  const weak = makeKey("rsa", 1024);
+  const nothing = new Uint8Array(0);
+  const rejected: [string, Bent, string, number][] = [
+    [
+      "an extension that was not offered",
+      { extensions: encryptedExtensions([[16, fromHex("0003026832")]]) },
+      "ALLIUM_E_TLS_EXTENSION",
+      110,
+    ],
+    [
+      "an unknown extension",
+      { extensions: encryptedExtensions([[0xabcd, nothing]]) },
+      "ALLIUM_E_TLS_EXTENSION",
+      110,
+    ],
+    [
+      "a key share among the encrypted extensions",
+      { extensions: encryptedExtensions([[51, nothing]]) },
+      "ALLIUM_E_TLS_PARAMETER",
+      47,
+    ],
+    [
+      "versions among the encrypted extensions",
+      { extensions: encryptedExtensions([[43, u16(0x304)]]) },
+      "ALLIUM_E_TLS_PARAMETER",
+      47,
+    ],
+    [
+      "a server_name that is not empty",
+      { extensions: encryptedExtensions([[0, u16(1)]]) },
+      "ALLIUM_E_TLS_PARAMETER",
+      47,
+    ],
+    [
+      "extensions with bytes behind them",
+      { extensions: message(8, extensionList([]), u16(0)) },
+      "ALLIUM_E_TLS_DECODE",
+      50,
+    ],
+    ["an empty chain", { certificate: certificateMessage([]) }, "ALLIUM_E_TLS_CERTIFICATE", 50],
+    ["an empty certificate", { certificate: certificateMessage([nothing]) }, "ALLIUM_E_TLS_DECODE", 50],
+    [
+      "a chain of seventeen",
+      { certificate: certificateMessage(Array(17).fill(makeCertificate(stranger))) },
+      "ALLIUM_E_TLS_DECODE",
+      50,
+    ],
+    [
+      "a certificate that is none",
+      { certificate: certificateMessage([utf8("no certificate")]) },
+      "ALLIUM_E_X509",
+      42,
+    ],
+    [
+      "a certificate context",
+      { certificate: certificateMessage(undefined, [], Uint8Array.of(1)) },
+      "ALLIUM_E_TLS_PARAMETER",
+      47,
+    ],
+    [
+      "an extension on a certificate",
+      { certificate: certificateMessage(undefined, [[5, nothing]]) },
+      "ALLIUM_E_TLS_EXTENSION",
+      110,
+    ],
+    [
+      "a signature by another key",
+      { verify: (s) => s.certificateVerify({ key: stranger }) },
+      "ALLIUM_E_TLS_SIGNATURE",
+      51,
+    ],
+    [
+      "a changed signature",
+      { verify: (s) => s.certificateVerify({ flip: true }) },
+      "ALLIUM_E_TLS_SIGNATURE",
+      51,
+    ],
+    [
+      "a signature for the client's side",
+      { verify: (s) => s.certificateVerify({ context: "TLS 1.3, client CertificateVerify" }) },
+      "ALLIUM_E_TLS_SIGNATURE",
+      51,
+    ],
+    [
+      "a scheme for another kind of key",
+      { verify: (s) => s.certificateVerify({ key: rsa, scheme: 0x0804 }) },
+      "ALLIUM_E_TLS_PARAMETER",
+      47,
+    ],
+    [
+      "a scheme for another curve",
+      { certificate: certificateMessage([makeCertificate(makeKey("ec", "secp384r1"))]) },
+      "ALLIUM_E_TLS_PARAMETER",
+      47,
+    ],
+    [
+      "RSA PKCS#1",
+      { certificate: rsaCertificate, verify: (s) => s.certificateVerify({ key: rsa, scheme: 0x0401 }) },
+      "ALLIUM_E_TLS_PARAMETER",
+      47,
+    ],
+    [
+      "RSA-PSS with another salt length",
+      {
+        certificate: rsaCertificate,
+        verify: (s) => s.certificateVerify({ key: rsa, scheme: 0x0804, saltLength: 20 }),
+      },
+      "ALLIUM_E_TLS_SIGNATURE",
+      51,
+    ],
+    [
+      "ECDSA with SHA-1",
+      { verify: (s) => s.certificateVerify({ scheme: 0x0203 }) },
+      "ALLIUM_E_TLS_PARAMETER",
+      47,
+    ],
+    [
+      "an RSA key of 1024 bits",
+      {
+        certificate: certificateMessage([makeCertificate(weak)]),
+        verify: (s) => s.certificateVerify({ key: weak, scheme: 0x0804 }),
+      },
+      "ALLIUM_E_TLS_WEAK_KEY",
+      71,
+    ],
+    ["no CertificateVerify", { verify: () => nothing }, "ALLIUM_E_TLS_UNEXPECTED", 10],
+    ["a forged Finished", { finished: () => message(20, new Uint8Array(32)) }, "ALLIUM_E_TLS_FINISHED", 51],
+    [
+      "a Finished that is cut short",
+      { finished: (s) => message(20, s.finished().slice(4, 35)) },
+      "ALLIUM_E_TLS_FINISHED",
+      51,
+    ],
+    ["an empty Finished", { finished: () => message(20) }, "ALLIUM_E_TLS_FINISHED", 51],
+    [
+      "a message behind Finished in its record",
+      { after: message(4, new Uint8Array(20)) },
+      "ALLIUM_E_TLS_UNEXPECTED",
+      10,
+    ],
+    [
+      "a CertificateRequest with a context",
+      { request: message(13, fromHex("0101"), extensionList([[13, fromHex("00020403")]])) },
+      "ALLIUM_E_TLS_PARAMETER",
+      47,
+    ],
+    [
+      "a CertificateRequest without schemes",
+      { request: message(13, fromHex("00"), extensionList([])) },
+      "ALLIUM_E_TLS_PARAMETER",
+      109,
+    ],
+    ["a second EncryptedExtensions", { request: encryptedExtensions() }, "ALLIUM_E_TLS_UNEXPECTED", 10],
+    [
+      "a certificate of 200 kB",
+      { certificate: concat(fromHex("0b030d40"), new Uint8Array(100)) },
+      "ALLIUM_E_TLS_DECODE",
+      50,
+    ],
+    [
+      "an extension list of 20 kB",
+      { extensions: concat(fromHex("08004e20"), new Uint8Array(100)) },
+      "ALLIUM_E_TLS_DECODE",
+      50,
+    ],
+  ];
+  it.each(rejected)("with %s is refused", async (_name, bent, code, alert) => {
+    const run = start();
+    await bentFlight(run.server, bent);
+    await expectRefusal(run, code, alert);
+  });
+
+  it("must be encrypted", async () => {
+    const run = start();
+    await run.server.readClientHello();
+    await run.server.sendServerHello();
+    await run.server.sendPlain(22, encryptedExtensions());
+    await expectRefusal(run, "ALLIUM_E_TLS_UNEXPECTED", 10);
+  });
+
+  it("may hold no application data", async () => {
+    const run = start();
+    await run.server.readClientHello();
+    await run.server.sendServerHello();
+    await run.server.sendSealed(23, utf8("early"));
+    await expectRefusal(run, "ALLIUM_E_TLS_UNEXPECTED", 10);
+  });
+
+  it("may have no record within a message", async () => {
+    for (const between of ["alert", "change_cipher_spec"]) {
+      const run = start();
+      await run.server.readClientHello();
+      await run.server.sendServerHello();
+      await run.server.sendSealed(22, encryptedExtensions().slice(0, 3));
+      if (between === "alert") await run.server.sendSealed(21, Uint8Array.of(1, 90));
+      else await run.server.pipe.write(CHANGE_CIPHER_SPEC);
+      await expectRefusal(run, "ALLIUM_E_TLS_UNEXPECTED", 10);
+    }
+  });
+
+  it("fails by name when the server sends an alert", async () => {
+    for (const [number, name] of [
+      [40, "handshake_failure"],
+      [112, "unrecognized_name"],
+      [199, "unknown_199"],
+      [0, "close_notify"],
+    ] as const) {
+      for (const sealed of [false, true]) {
+        const run = start();
+        await run.server.readClientHello();
+        if (sealed) await run.server.sendServerHello();
+        const content = Uint8Array.of(1, number);
+        await (sealed ? run.server.sendSealed(21, content) : run.server.sendPlain(21, content));
+        const error = { code: "ALLIUM_E_TLS_ALERT", message: expect.stringContaining(name) };
+        await expect(run.client).rejects.toMatchObject(error);
+      }
+    }
+  });
+});
+
+describe("records in the handshake", () => {
+  const beforeHello: [string, Uint8Array, string, number][] = [
+    ["of an unknown type", fromHex("1803030001ff"), "ALLIUM_E_TLS_RECORD", 10],
+    ["of a wrong version", plainRecord(22, new Uint8Array(5), 0x0301), "ALLIUM_E_TLS_DECODE", 50],
+    ["of SSL 2 or plain text", utf8("HTTP/1.1 400 Bad Request\r\n"), "ALLIUM_E_TLS_RECORD", 10],
+    ["that is empty", fromHex("1603030000"), "ALLIUM_E_TLS_RECORD", 10],
+    ["longer than 2^14 in the clear", fromHex("1603034001"), "ALLIUM_E_TLS_RECORD", 22],
+    ["longer than 2^14 + 256 when encrypted", fromHex("1703034101"), "ALLIUM_E_TLS_RECORD", 22],
+    ["of application data before ServerHello", fromHex("17030300020000"), "ALLIUM_E_TLS_UNEXPECTED", 10],
+    ["of change_cipher_spec with the value 2", fromHex("140303000102"), "ALLIUM_E_TLS_UNEXPECTED", 10],
+    ["of change_cipher_spec with two bytes", fromHex("14030300020101"), "ALLIUM_E_TLS_UNEXPECTED", 10],
+    [
+      "of three change_cipher_specs",
+      concat(CHANGE_CIPHER_SPEC, CHANGE_CIPHER_SPEC, CHANGE_CIPHER_SPEC),
+      "ALLIUM_E_TLS_UNEXPECTED",
+      10,
+    ],
+    ["of an alert with three bytes", fromHex("1503030003022800"), "ALLIUM_E_TLS_DECODE", 50],
+  ];
+  it.each(beforeHello)("%s are refused", async (_name, bytes, code, alert) => {
+    const run = start();
+    await run.server.readClientHello();
+    await run.server.pipe.write(bytes);
+    await expectRefusal(run, code, alert);
+  });
+
+  it("may be an alert of an older version", async () => {
+    const run = start();
+    await run.server.readClientHello();
+    await run.server.sendPlain(21, Uint8Array.of(2, 70), 0x0301);
+    await expectRefusal(run, "ALLIUM_E_TLS_VERSION");
+  });
+
+  it("end with a typed error when the pipe ends", async () => {
+    const run = start();
+    await run.server.readClientHello();
+    await run.server.sendServerHello();
+    await run.server.pipe.close();
+    await expect(run.client).rejects.toMatchObject({ code: "ALLIUM_E_TLS_TRUNCATED" });
+  });
+});
+
+describe("waiting", () => {
+  it("ends with the timeout, and closes the pipe", async () => {
+    const [near] = pipePair();
+    const client = connectTls(near, { clock: systemClock, timeout: 20 });
+    await expect(client).rejects.toMatchObject({ kind: "offline", code: "ALLIUM_E_TLS_TIMEOUT" });
+    await expect.poll(() => near.closedWith).toMatchObject({ code: "ALLIUM_E_TLS_TIMEOUT" });
+  });
+
+  it("ends when the caller aborts", async () => {
+    const [near] = pipePair();
+    const controller = new AbortController();
+    const client = connectTls(near, { clock: systemClock, timeout: 5000, signal: controller.signal });
+    controller.abort();
+    await expect(client).rejects.toMatchObject({ kind: "aborted" });
+    await expect.poll(() => near.isClosed).toBe(true);
+  });
+});
