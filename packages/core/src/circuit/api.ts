@@ -25,12 +25,14 @@ export interface StreamOptions {
   readonly timeout?: number;
   /** Whether CONNECTED may name an internal address (private networks only). */
   readonly allowPrivateAddresses?: boolean;
-  /** Whether the exit's IPv6 policy allows the port: BEGIN then allows both families and prefers IPv6, as C tor does. */
+  /** Whether the exit's IPv6 policy allows the port: BEGIN then says that IPv6 is okay, as C tor's does. */
   readonly ipv6?: boolean;
 }
 
 export interface CircuitOptions {
   readonly signal?: AbortSignal;
+  /** Milliseconds until a relay that does not answer fails the circuit. */
+  readonly timeout?: number;
 }
 
 /** A circuit in use. */

@@ -1,37 +1,32 @@
-// Makes a circuit of one hop over a channel (tor-spec 5.1); `extend()` adds the others. The room's entry.
-// Not in this room: which relays, when and why; congestion control and other relay crypto than tor1.
+// Makes a circuit of one hop on a channel: CREATE_FAST or CREATE2 with ntor (tor-spec 5.1).
 
+import { throwIfAborted } from "../base/abort.ts";
 import type { Clock, Log } from "../base/ports.ts";
 import type { Channel } from "../link/api.ts";
 import type { Circuit, HopTarget } from "./api.ts";
 import { TorCircuit } from "./circuit.ts";
 
-/** As long as C tor waits for a whole circuit while it has learnt no better (cbtinitialtimeout). */
-const DEFAULT_TIMEOUT = 60_000;
-
 export interface CreateCircuitOptions {
   /** Unique within the client; for events and logs. */
   readonly id: number;
   readonly channel: Channel;
-  /** `fast` where no onion key is known yet: one hop to a directory cache. */
+  /** The channel's relay with its onion key, or `fast` where no onion key is known. */
   readonly firstHop: HopTarget | { readonly fast: true };
   readonly clock: Clock;
   readonly log?: Log;
   readonly signal?: AbortSignal;
-  /** Milliseconds for each hop's handshake. */
+  /** Milliseconds until a relay that does not answer fails the circuit. */
   readonly timeout?: number;
 }
 
-/**
- * A circuit whose first hop has proved itself.
- * @throws TorError `circuit-collapse`, `protocol-violation`, `aborted`, or why the channel is gone
- */
+/** A circuit with its first hop. When it fails or is aborted, the circuit's place on the channel is free again. */
 export async function createCircuit(options: CreateCircuitOptions): Promise<Circuit> {
-  const { id, channel, clock, firstHop, signal, timeout: hopTimeout = DEFAULT_TIMEOUT } = options;
-  const circuit = new TorCircuit({ id, channel, clock, hopTimeout });
-  if ("fast" in firstHop) await circuit.createFast(signal);
-  else await circuit.create(firstHop, signal);
-  const { log } = options;
-  log?.({ level: "debug", code: "circuit.created", message: "a circuit has its first hop", data: { id } });
+  const { signal, timeout } = options;
+  throwIfAborted(signal);
+  const circuit = new TorCircuit(options);
+  await circuit.create(options.firstHop, {
+    ...(signal === undefined ? {} : { signal }),
+    ...(timeout === undefined ? {} : { timeout }),
+  });
   return circuit;
 }

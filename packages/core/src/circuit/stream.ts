@@ -1,177 +1,197 @@
-// One stream of a circuit (tor-spec 6.2): what came and is not read yet, what is to be sent, and how it ended.
-// Not here: cells, ids, and who may send when; the circuit does that.
+// One stream of a circuit as its user sees it: states, buffered data, pending write (tor-spec 6.2, 6.3).
+// Not here: cells, and which stream may send next; the hop has both.
 
 import { type Deferred, deferred } from "../base/abort.ts";
-import { isTorError, TorError } from "../base/errors.ts";
+import { concat } from "../base/bytes.ts";
+import { badApiUsage, isTorError, type TorError } from "../base/errors.ts";
 import type { TorStream } from "./api.ts";
-import { END_REASON, streamEnded } from "./errors.ts";
-import { StreamWindow } from "./flow/windows.ts";
+import type { StreamFlow } from "./flow/api.ts";
+import { RelayCommand } from "./relaycell/command.ts";
+import { type Connected, decodeMessage } from "./relaycell/messages.ts";
+import { EndReason, streamEndError } from "./relaycell/reasons.ts";
+import { circuitViolation } from "./violation.ts";
 
-/** What a stream asks of its circuit. */
-export interface StreamHost {
-  /** Sends a stream-level SENDME. */
-  sendSendme(stream: CircuitStream): void;
-  /** The stream has bytes to send. */
-  wantsToSend(stream: CircuitStream): void;
-  /** We close the stream: END goes out, what still comes is held to its budget. */
-  closeStream(stream: CircuitStream): void;
+/** The most that one read returns. */
+const READ_LIMIT = 64 * 1024;
+
+/** What a stream asks of its hop. */
+export interface StreamOwner {
+  /** The stream has data to send, or may send again. */
+  schedule(stream: CircuitStream): void;
+  /** Sends `count` stream-level SENDMEs. */
+  acknowledge(stream: CircuitStream, count: number): void;
+  /** Sends END and keeps the stream as half-closed. */
+  end(stream: CircuitStream): void;
 }
 
-/** Most that one read() hands over, in bytes; more waits for the next. */
-const MAX_READ = 256 * 1024;
-
-interface PendingWrite {
-  readonly data: Uint8Array;
-  offset: number;
-  readonly done: Deferred<void>;
-}
+/** `connecting` until CONNECTED; `open`; `ended` by the other side or with the circuit; `closed` by us. */
+type StreamState = "connecting" | "open" | "ended" | "closed";
 
 export class CircuitStream implements TorStream {
-  readonly streamId: number;
-  /** Index of the hop where the stream ends. */
-  readonly hop: number;
-  readonly window = new StreamWindow();
-  remoteAddress: Uint8Array | undefined;
-  readonly #host: StreamHost;
-  readonly #connected = deferred();
-  readonly #closed = deferred<TorError | undefined>();
-  #wasConnected = false;
-  #state: "connecting" | "open" | "ended" | "closed" = "connecting";
-  /** Cells' payloads in order; bounded by the stream's window. */
-  #inbound: Uint8Array[] = [];
-  #reading: Deferred<Uint8Array | undefined> | undefined;
-  /** Why reading ends, once the payloads are read; undefined for a clean end. */
-  #endError: TorError | undefined;
-  #writes: PendingWrite[] = [];
+  readonly id: number;
+  readonly flow: StreamFlow;
+  readonly #owner: StreamOwner;
+  readonly #isDirectory: boolean;
+  readonly #connected: Deferred<void> = deferred<void>();
+  readonly #closed: Deferred<TorError | undefined> = deferred<TorError | undefined>();
+  #state: StreamState = "connecting";
+  /** Why reading ends, once the buffer is empty; undefined for a clean end. */
+  #failure: TorError | undefined;
+  #remoteAddress: Uint8Array | undefined;
+  /** Payloads of DATA cells not read yet; the stream's window bounds their number. */
+  readonly #inbox: Uint8Array[] = [];
+  #reader: Deferred<void> | undefined;
+  #outbox: Uint8Array | undefined;
+  #writer: Deferred<void> | undefined;
 
-  constructor(host: StreamHost, streamId: number, hop: number) {
-    this.#host = host;
-    this.streamId = streamId;
-    this.hop = hop;
+  /** @param isDirectory whether it is begun by BEGIN_DIR */
+  constructor(id: number, flow: StreamFlow, owner: StreamOwner, isDirectory: boolean) {
+    this.id = id;
+    this.flow = flow;
+    this.#owner = owner;
+    this.#isDirectory = isDirectory;
   }
 
-  get connected(): Promise<void> {
-    return this.#connected.promise;
+  get remoteAddress(): Uint8Array | undefined {
+    return this.#remoteAddress;
   }
 
   get closed(): Promise<TorError | undefined> {
     return this.#closed.promise;
   }
 
-  /** Whether CONNECTED ever came. */
-  get wasConnected(): boolean {
-    return this.#wasConnected;
+  /** Fulfilled on CONNECTED. */
+  get connected(): Promise<void> {
+    return this.#connected.promise;
   }
 
+  /** Whether CONNECTED may still come. */
   get isConnecting(): boolean {
     return this.#state === "connecting";
   }
 
-  get hasPending(): boolean {
-    return this.#writes.length > 0;
-  }
-
   async read(): Promise<Uint8Array | undefined> {
-    if (this.#inbound.length > 0) return this.#take();
-    if (this.#state === "ended" || this.#state === "closed") {
-      if (this.#endError !== undefined) throw this.#endError;
-      return undefined;
+    if (this.#reader !== undefined)
+      throw badApiUsage("ALLIUM_E_CONCURRENT_READ", "a read is already pending");
+    while (this.#inbox.length === 0) {
+      if (this.#state === "ended" || this.#state === "closed") {
+        if (this.#failure !== undefined) throw this.#failure;
+        return undefined;
+      }
+      // Taken only after the wait, so that a read gets all that one flush of the channel brought.
+      this.#reader = deferred<void>();
+      await this.#reader.promise;
     }
-    this.#reading ??= deferred();
-    return this.#reading.promise;
+    return this.#take();
   }
 
-  async write(data: Uint8Array): Promise<void> {
-    if (this.#state !== "open") throw this.#endError ?? streamOver();
-    if (data.length === 0) return;
-    const write = { data, offset: 0, done: deferred() };
-    this.#writes.push(write);
-    this.#host.wantsToSend(this);
-    await write.done.promise;
+  write(data: Uint8Array): Promise<void> {
+    if (this.#state !== "open") return Promise.reject(this.#failure ?? notOpen());
+    if (this.#writer !== undefined) {
+      return Promise.reject(badApiUsage("ALLIUM_E_CONCURRENT_WRITE", "a write is already pending"));
+    }
+    if (data.length === 0) return Promise.resolve();
+    const writer = deferred<void>();
+    this.#writer = writer;
+    this.#outbox = data;
+    this.#owner.schedule(this);
+    return writer.promise;
   }
 
   close(reason?: unknown): void {
-    if (this.#state === "closed") return;
-    const wasEnded = this.#state === "ended";
-    const error = isTorError(reason) ? reason : undefined;
-    this.#inbound = [];
-    if (!wasEnded) this.#endError = error;
-    this.#state = "closed";
-    if (!wasEnded) this.#host.closeStream(this);
-    this.#settle(error);
+    const wasAlive = this.#state === "connecting" || this.#state === "open";
+    if (wasAlive) this.#owner.end(this);
+    this.#inbox.length = 0;
+    this.#finish("closed", isTorError(reason) ? reason : undefined, undefined);
   }
 
-  /** The next payload to send, of at most `max` bytes. */
-  takePayload(max: number): Uint8Array {
-    const write = this.#writes[0] as PendingWrite;
-    const payload = write.data.subarray(write.offset, write.offset + max);
-    write.offset += payload.length;
-    if (write.offset === write.data.length) {
-      this.#writes.shift();
-      write.done.resolve();
+  // What follows is called by the hop.
+
+  /** How many bytes wait to be sent. */
+  get pending(): number {
+    return this.#outbox?.length ?? 0;
+  }
+
+  /** The first `length` of the bytes that wait to be sent. Settles the write when they were the last. */
+  takeOutbound(length: number): Uint8Array {
+    const all = this.#outbox as Uint8Array;
+    if (length < all.length) {
+      this.#outbox = all.subarray(length);
+      return all.subarray(0, length);
     }
-    return payload;
+    this.#outbox = undefined;
+    this.#writer?.resolve();
+    this.#writer = undefined;
+    return all;
   }
 
-  onConnected(address: Uint8Array | undefined): void {
-    this.remoteAddress = address;
+  /** The body of CONNECTED, which says nothing in answer to BEGIN_DIR (tor-spec 6.2.1). */
+  receiveConnected(body: Uint8Array): void {
+    if (this.#state !== "connecting") throw circuitViolation("SECOND_CONNECTED", "a second CONNECTED");
+    if (!this.#isDirectory) {
+      const { address } = decodeMessage(RelayCommand.CONNECTED, body) as Connected;
+      // A copy: the cell's body would be kept alive for four bytes.
+      this.#remoteAddress = address?.slice();
+    }
     this.#state = "open";
-    this.#wasConnected = true;
     this.#connected.resolve();
   }
 
-  onData(payload: Uint8Array): void {
-    this.#inbound.push(payload);
-    if (this.#reading === undefined) return;
-    const { resolve } = this.#reading;
-    this.#reading = undefined;
-    resolve(this.#take());
+  receiveData(data: Uint8Array): void {
+    if (this.#state !== "open")
+      throw circuitViolation("WRONG_STATE", "DATA on a stream that is not connected");
+    this.flow.dataReceived();
+    this.#inbox.push(data);
+    this.#wakeReader();
   }
 
-  /** The exit ended the stream; what came before stays readable. */
-  onEnd(reason: number): void {
-    const clean = reason === END_REASON.done && this.#state !== "connecting";
-    this.fail(clean ? undefined : streamEnded(reason));
+  receiveEnd(reason: number): void {
+    const clean = reason === EndReason.DONE && this.#state === "open";
+    const error = clean ? undefined : streamEndError(reason);
+    this.#finish("ended", error, error);
   }
 
-  /** The stream is over, cleanly or with an error, not by our own close. */
-  fail(error: TorError | undefined): void {
-    if (this.#state === "closed" || this.#state === "ended") return;
-    this.#state = "ended";
-    this.#endError = error;
-    this.#settle(error);
+  /** The circuit is gone. What arrived before can still be read. */
+  fail(error: TorError): void {
+    this.#finish("ended", error, error);
   }
 
-  #settle(error: TorError | undefined): void {
-    this.#connected.reject(error ?? streamOver());
-    for (const write of this.#writes.splice(0)) write.done.reject(error ?? streamOver());
-    const reading = this.#reading;
-    this.#reading = undefined;
-    if (error === undefined) reading?.resolve(undefined);
-    else reading?.reject(error);
-    this.#closed.resolve(error);
+  #finish(state: "ended" | "closed", failure: TorError | undefined, closedWith: TorError | undefined): void {
+    if (this.#state === "closed") return;
+    const first = this.#state !== "ended";
+    this.#state = state;
+    if (first) this.#failure = failure;
+    this.#connected.reject(this.#failure ?? notOpen());
+    this.#outbox = undefined;
+    this.#writer?.reject(this.#failure ?? notOpen());
+    this.#writer = undefined;
+    this.#wakeReader();
+    this.#closed.resolve(closedWith);
   }
 
+  #wakeReader(): void {
+    this.#reader?.resolve();
+    this.#reader = undefined;
+  }
+
+  /** Up to READ_LIMIT of what is buffered, copied only when it is more than one cell's; then says what was taken. */
   #take(): Uint8Array {
-    let length = 0;
     let cells = 0;
-    while (cells < this.#inbound.length && length < MAX_READ)
-      length += (this.#inbound[cells++] as Uint8Array).length;
-    const parts = this.#inbound.splice(0, cells);
+    let length = 0;
+    for (const chunk of this.#inbox) {
+      if (cells > 0 && length + chunk.length > READ_LIMIT) break;
+      length += chunk.length;
+      cells++;
+    }
+    const chunks = this.#inbox.splice(0, cells);
     if (this.#state === "open") {
-      for (let due = this.window.consumed(cells); due > 0; due--) this.#host.sendSendme(this);
+      const sendmes = this.flow.consumed(cells);
+      if (sendmes > 0) this.#owner.acknowledge(this, sendmes);
     }
-    if (parts.length === 1) return parts[0] as Uint8Array;
-    const all = new Uint8Array(length);
-    let at = 0;
-    for (const part of parts) {
-      all.set(part, at);
-      at += part.length;
-    }
-    return all;
+    return cells === 1 ? (chunks[0] as Uint8Array) : concat(...chunks);
   }
 }
 
-function streamOver(): TorError {
-  return new TorError("remote-refused", "ALLIUM_E_STREAM_CLOSED", "the stream is closed");
+function notOpen(): TorError {
+  return badApiUsage("ALLIUM_E_STREAM_CLOSED", "the stream is closed");
 }

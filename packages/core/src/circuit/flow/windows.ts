@@ -1,107 +1,118 @@
-// Fixed flow-control windows with authenticated SENDMEs (tor-spec 7.3, proposal 289): of a hop and of a stream.
+// SENDME windows: circuit-level, authenticated (version 1), and stream-level (tor-spec 7.3, 7.4; proposal 289).
+// Not here: congestion control (proposal 324).
 
 import { equalBytes } from "../../base/bytes.ts";
 import { randomInt } from "../../base/random.ts";
-import { circuitViolation } from "../errors.ts";
+import { RelayCommand } from "../relaycell/command.ts";
+import { decodeMessage, SENDME_V1 } from "../relaycell/messages.ts";
+import { circuitViolation } from "../violation.ts";
+import type { HopFlow, StreamFlow } from "./api.ts";
 
-/** tor-spec 7.3: circuit-level window and increment, in DATA cells. */
-const CIRCUIT_WINDOW = 1000;
-const CIRCUIT_INCREMENT = 100;
-/** tor-spec 7.4 */
-const STREAM_WINDOW = 500;
-const STREAM_INCREMENT = 50;
-/** A cell counts as unpredictable with this many random bytes, as in C tor. */
-const ENOUGH_RANDOMNESS = 16;
+/** tor-spec 7.3: cells of a circuit's window and of one SENDME. */
+export const CIRCUIT_WINDOW = 1000;
+export const CIRCUIT_INCREMENT = 100;
+/** tor-spec 7.4: the same for a stream. */
+export const STREAM_WINDOW = 500;
+export const STREAM_INCREMENT = 50;
 
-/** The flow control of a hop for all streams that end there. */
-export class HopWindow {
-  #packageLeft = CIRCUIT_WINDOW;
-  #sent = 0;
-  #received = 0;
-  #deliverLeft = CIRCUIT_WINDOW;
-  /** Tags of the cells that SENDMEs must answer, oldest first; at most ten. */
-  readonly #expected: Uint8Array[] = [];
-  #predictableFor = 0;
-  #randomAfter = nextRandomCell();
+/** Padding that makes a SENDME's tag unpredictable: a gap of 4 zero bytes and 16 random ones (proposal 289 3.4). */
+const RANDOM_ROOM = 4 + 16;
+
+export class WindowFlow implements HopFlow {
+  #sendWindow = CIRCUIT_WINDOW;
+  #receiveWindow = CIRCUIT_WINDOW;
+  /** Tags of the cells for which SENDMEs are owed, oldest first; at most ten. */
+  readonly #owed: Uint8Array[] = [];
+  #cellsUntilRandom = randomInterval();
+  #hasBeenRandom = false;
 
   get canSend(): boolean {
-    return this.#packageLeft > 0;
+    return this.#sendWindow > 0;
   }
 
-  /** Whether the next DATA cell should leave room for random bytes, so that no tag can be foretold. */
-  get wantsRandomness(): boolean {
-    return this.#predictableFor >= this.#randomAfter;
+  dataSent(tag: Uint8Array): void {
+    this.#sendWindow--;
+    if (this.#sendWindow % CIRCUIT_INCREMENT === 0) this.#owed.push(tag);
   }
 
-  /** A DATA cell left for the hop. @param padding random bytes in it */
-  sent(tag: Uint8Array, padding: number): void {
-    this.#packageLeft--;
-    this.#sent++;
-    if (padding >= ENOUGH_RANDOMNESS) {
-      this.#predictableFor = 0;
-      this.#randomAfter = nextRandomCell();
-    } else {
-      this.#predictableFor++;
+  sendmeReceived(body: Uint8Array): void {
+    const message = decodeMessage(RelayCommand.SENDME, body);
+    if (message.command !== RelayCommand.SENDME || message.version !== SENDME_V1) {
+      throw circuitViolation("SENDME_VERSION", "a circuit SENDME that is not of version 1");
     }
-    if (this.#sent % CIRCUIT_INCREMENT === 0) this.#expected.push(tag);
+    const owed = this.#owed.shift();
+    if (owed === undefined) throw circuitViolation("SENDME", "a circuit SENDME that is not owed");
+    // A longer tag is read as far as it is ours (tor-spec 7.3.1).
+    if (!equalBytes(message.tag.subarray(0, owed.length), owed)) {
+      throw circuitViolation("SENDME_TAG", "a circuit SENDME whose tag is not of the cell that we sent");
+    }
+    this.#sendWindow += CIRCUIT_INCREMENT;
   }
 
-  /** A SENDME came. @throws TorError when none is due or its tag is not that of the cell it answers */
-  acknowledged(tag: Uint8Array): void {
-    const expected = this.#expected.shift();
-    if (expected === undefined) throw circuitViolation("an unexpected SENDME for the circuit");
-    if (!equalBytes(expected, tag)) throw circuitViolation("a SENDME with the wrong tag");
-    this.#packageLeft += CIRCUIT_INCREMENT;
-  }
-
-  /** A DATA cell came. @returns whether a SENDME is due now. @throws TorError when the window is overrun */
-  received(): boolean {
-    if (--this.#deliverLeft < 0) throw circuitViolation("more DATA than the circuit's window allows");
-    if (++this.#received % CIRCUIT_INCREMENT !== 0) return false;
-    this.#deliverLeft += CIRCUIT_INCREMENT;
+  dataReceived(): boolean {
+    if (this.#receiveWindow === 0) throw circuitViolation("WINDOW", "more DATA than the circuit's window");
+    this.#receiveWindow--;
+    if (this.#receiveWindow > CIRCUIT_WINDOW - CIRCUIT_INCREMENT) return false;
+    this.#receiveWindow += CIRCUIT_INCREMENT;
     return true;
   }
+
+  dataLength(available: number, max: number): number {
+    const withRandom = max - RANDOM_ROOM;
+    const due = this.#cellsUntilRandom === 0;
+    const length = Math.min(available, due && !this.#hasBeenRandom ? withRandom : max);
+    if (due) {
+      this.#cellsUntilRandom = randomInterval();
+      this.#hasBeenRandom = false;
+    } else if (length <= withRandom) {
+      this.#hasBeenRandom = true;
+    }
+    this.#cellsUntilRandom--;
+    return length;
+  }
+
+  stream(): StreamFlow {
+    return new WindowStreamFlow();
+  }
 }
 
-/** Somewhere in the second half of each SENDME interval, as C tor chooses it. */
-function nextRandomCell(): number {
-  const half = CIRCUIT_INCREMENT / 2;
-  return half + randomInt(half);
+/** Cells between two with random bytes, such that each increment of the window has one; drawn as C tor draws it. */
+function randomInterval(): number {
+  return CIRCUIT_INCREMENT / 2 + randomInt(CIRCUIT_INCREMENT / 2);
 }
 
-/** The flow control of one stream. SENDMEs of streams follow what the application has read. */
-export class StreamWindow {
-  #packageLeft = STREAM_WINDOW;
-  #deliverLeft = STREAM_WINDOW;
+class WindowStreamFlow implements StreamFlow {
+  #sendWindow = STREAM_WINDOW;
+  #receiveWindow = STREAM_WINDOW;
+  /** Cells that the application took since the last SENDME. */
   #consumed = 0;
 
   get canSend(): boolean {
-    return this.#packageLeft > 0;
+    return this.#sendWindow > 0;
   }
 
-  sent(): void {
-    this.#packageLeft--;
+  dataSent(): void {
+    this.#sendWindow--;
   }
 
-  /** A SENDME came. @throws TorError when it acknowledges more than was sent */
-  acknowledged(): void {
-    if (this.#packageLeft + STREAM_INCREMENT > STREAM_WINDOW) {
-      throw circuitViolation("an unexpected SENDME for a stream");
+  sendmeReceived(): void {
+    if (this.#sendWindow + STREAM_INCREMENT > STREAM_WINDOW) {
+      throw circuitViolation("SENDME", "a stream SENDME that is not owed");
     }
-    this.#packageLeft += STREAM_INCREMENT;
+    this.#sendWindow += STREAM_INCREMENT;
   }
 
-  /** A DATA cell came. @throws TorError when the window is overrun */
-  received(): void {
-    if (--this.#deliverLeft < 0) throw circuitViolation("more DATA than the stream's window allows");
+  dataReceived(): void {
+    if (this.#receiveWindow === 0)
+      throw circuitViolation("STREAM_WINDOW", "more DATA than the stream's window");
+    this.#receiveWindow--;
   }
 
-  /** The application took `cells` cells. @returns how many SENDMEs are due */
   consumed(cells: number): number {
     this.#consumed += cells;
-    const due = Math.floor(this.#consumed / STREAM_INCREMENT);
-    this.#consumed -= due * STREAM_INCREMENT;
-    this.#deliverLeft += due * STREAM_INCREMENT;
-    return due;
+    const sendmes = Math.floor(this.#consumed / STREAM_INCREMENT);
+    this.#consumed -= sendmes * STREAM_INCREMENT;
+    this.#receiveWindow += sendmes * STREAM_INCREMENT;
+    return sendmes;
   }
 }

@@ -1,25 +1,29 @@
-// CREATE_FAST (tor-spec 5.1.5): keys from two random values that only TLS protects. For the first hop alone, while no onion
-// key is known.
+// The CREATE_FAST handshake (tor-spec 5.1.5, 5.2.1): two random values, protected by the channel's TLS alone.
+// Only ever for the first hop, at bootstrap, when no onion key is known.
 
 import { concat, equalBytes } from "../../base/bytes.ts";
+import { randomBytes } from "../../base/random.ts";
 import { kdfTor } from "../../crypto/kdf.ts";
-import { handshakeFailed } from "../errors.ts";
+import { circuitViolation } from "../violation.ts";
+import type { ClientHandshake } from "./api.ts";
 
-/** HASH_LEN of tor-spec 0.3 */
-const HASH = 20;
+/** HASH_LEN (tor-spec 0.3): the length of X, of Y and of the derivative key data. */
+export const FAST_LENGTH = 20;
 
-/** Length of our half, X. */
-export const FAST_KEY_LENGTH = HASH;
-
-/**
- * Completes the handshake with CREATED_FAST's body, which begins with Y | KH.
- * @returns `length` bytes of key material. @throws TorError when KH does not prove knowledge of the keys
- */
-export function completeFast(x: Uint8Array, body: Uint8Array, length: number): Uint8Array {
-  const y = body.subarray(0, HASH);
-  const proof = body.subarray(HASH, 2 * HASH);
-  const derived = kdfTor(concat(x, y), HASH + length);
-  if (!equalBytes(derived.subarray(0, HASH), proof))
-    throw handshakeFailed("the relay does not know the keys");
-  return derived.slice(HASH);
+/** A CREATE_FAST handshake; `x` is drawn unless a test vector gives it. */
+export function fastHandshake(x: Uint8Array = randomBytes(FAST_LENGTH)): ClientHandshake {
+  return {
+    clientPart: x,
+    async finish(relayPart, length) {
+      if (relayPart.length !== 2 * FAST_LENGTH) {
+        throw circuitViolation("HANDSHAKE", `CREATED_FAST of ${relayPart.length} bytes`);
+      }
+      const y = relayPart.subarray(0, FAST_LENGTH);
+      const keys = kdfTor(concat(x, y), FAST_LENGTH + length);
+      if (!equalBytes(keys.subarray(0, FAST_LENGTH), relayPart.subarray(FAST_LENGTH))) {
+        throw circuitViolation("HANDSHAKE", "CREATED_FAST's derivative key data does not match");
+      }
+      return keys.subarray(FAST_LENGTH);
+    },
+  };
 }

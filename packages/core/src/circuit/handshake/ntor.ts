@@ -1,60 +1,78 @@
-// The ntor handshake, client's side (tor-spec 5.1.4, proposal 216).
+// The client's side of the ntor handshake (tor-spec 5.1.4, KDF-RFC5869 of 5.2.2).
+// Not here: ntor-v3, which carries extensions.
 
-import { concat, equalBytes, Reader } from "../../base/bytes.ts";
+import { concat, equalBytes } from "../../base/bytes.ts";
 import { utf8 } from "../../base/encoding.ts";
-import { hkdfExpand, hmacSha256 } from "../../crypto/kdf.ts";
-import type { X25519KeyPair } from "../../crypto/x25519.ts";
-import { handshakeFailed } from "../errors.ts";
+import { hkdfSha256, hmacSha256 } from "../../crypto/kdf.ts";
+import { generateX25519, type X25519KeyPair } from "../../crypto/x25519.ts";
+import { circuitViolation } from "../violation.ts";
+import type { ClientHandshake } from "./api.ts";
 
-/** HTYPE (tor-spec 5.1.2) */
+/** Handshake type in CREATE2 and EXTEND2 (tor-spec 5.1). */
 export const NTOR_TYPE = 2;
 
-const PROTOID = "ntor-curve25519-sha256-1";
-const LABEL = {
-  protocol: utf8(PROTOID),
-  key: utf8(`${PROTOID}:key_extract`),
-  verify: utf8(`${PROTOID}:verify`),
-  mac: utf8(`${PROTOID}:mac`),
-  expand: utf8(`${PROTOID}:key_expand`),
-  server: utf8("Server"),
-};
+/** PROTOID and the tags made of it (tor-spec 5.1.4). */
+const PROTOID = utf8("ntor-curve25519-sha256-1");
+const T_MAC = concat(PROTOID, utf8(":mac"));
+const T_KEY = concat(PROTOID, utf8(":key_extract"));
+const T_VERIFY = concat(PROTOID, utf8(":verify"));
+const M_EXPAND = concat(PROTOID, utf8(":key_expand"));
+const SERVER = utf8("Server");
 
-/** The relay as ntor sees it: RSA identity (20 bytes) and onion key (32 bytes). */
-export interface NtorPeer {
+const G_LENGTH = 32;
+const H_LENGTH = 32;
+
+/** The relay as ntor knows it. */
+export interface NtorTarget {
+  /** ID: SHA-1 of the RSA identity key, 20 bytes. */
   readonly rsaId: Uint8Array;
+  /** B: the onion key, 32 bytes. */
   readonly ntorOnionKey: Uint8Array;
 }
 
-/** ID | KEYID | CLIENT_PK, 84 bytes. */
-export function ntorOnionskin(peer: NtorPeer, pair: X25519KeyPair): Uint8Array {
-  return concat(peer.rsaId, peer.ntorOnionKey, pair.publicKey);
+/** What both sides compute from the two EXP results. */
+export function ntorSecrets(
+  exponents: { readonly xy: Uint8Array; readonly xb: Uint8Array },
+  id: Uint8Array,
+  keys: { readonly B: Uint8Array; readonly X: Uint8Array; readonly Y: Uint8Array },
+): { readonly auth: Uint8Array; keyMaterial(length: number): Uint8Array; destroy(): void } {
+  const { B, X, Y } = keys;
+  const secretInput = concat(exponents.xy, exponents.xb, id, B, X, Y, PROTOID);
+  const verify = hmacSha256(T_VERIFY, secretInput);
+  return {
+    auth: hmacSha256(T_MAC, concat(verify, id, B, Y, X, PROTOID, SERVER)),
+    keyMaterial: (length) => hkdfSha256(secretInput, T_KEY, M_EXPAND, length),
+    destroy() {
+      secretInput.fill(0);
+      verify.fill(0);
+    },
+  };
 }
 
-/**
- * Completes the handshake with the relay's SERVER_PK | AUTH.
- * @returns `length` bytes of key material. @throws TorError when the relay does not prove that it has the onion key
- */
-export async function completeNtor(
-  peer: NtorPeer,
-  pair: X25519KeyPair,
-  reply: Uint8Array,
-  length: number,
-): Promise<Uint8Array> {
-  const reader = new Reader(reply, (message) => handshakeFailed(`ntor reply: ${message}`));
-  const serverKey = reader.take(32);
-  const auth = reader.take(32);
-  reader.end();
-  const { rsaId: id, ntorOnionKey: onionKey } = peer;
-  // diffieHellman refuses all-zero results, which both secrets must be held to.
-  const [ephemeral, fixed] = await Promise.all([pair.diffieHellman(serverKey), pair.diffieHellman(onionKey)]);
-  const secret = concat(ephemeral, fixed, id, onionKey, pair.publicKey, serverKey, LABEL.protocol);
-  const verify = hmacSha256(LABEL.verify, secret);
-  const authInput = concat(verify, id, onionKey, serverKey, pair.publicKey, LABEL.protocol, LABEL.server);
-  if (!equalBytes(hmacSha256(LABEL.mac, authInput), auth)) {
-    throw handshakeFailed("the relay does not have the onion key of the directory");
-  }
-  const seed = hmacSha256(LABEL.key, secret);
-  const keys = hkdfExpand("sha256", seed, LABEL.expand, length);
-  for (const spent of [ephemeral, fixed, secret, seed]) spent.fill(0);
-  return keys;
+/** An ntor handshake with a relay; the key pair is generated unless a test vector gives it. */
+export async function ntorHandshake(target: NtorTarget, ephemeral?: X25519KeyPair): Promise<ClientHandshake> {
+  const keyPair = ephemeral ?? (await generateX25519());
+  const { rsaId: id, ntorOnionKey: B } = target;
+  const X = keyPair.publicKey;
+  return {
+    clientPart: concat(id, B, X),
+    async finish(relayPart, length) {
+      if (relayPart.length !== G_LENGTH + H_LENGTH) {
+        throw circuitViolation("HANDSHAKE", `an ntor answer of ${relayPart.length} bytes`);
+      }
+      const Y = relayPart.slice(0, G_LENGTH);
+      // Both throw when the result is all zero: a point of small order gives away the secret.
+      const [xy, xb] = await Promise.all([keyPair.diffieHellman(Y), keyPair.diffieHellman(B)]);
+      const secrets = ntorSecrets({ xy, xb }, id, { B, X, Y });
+      try {
+        if (!equalBytes(secrets.auth, relayPart.subarray(G_LENGTH))) {
+          throw circuitViolation("HANDSHAKE", "the relay's ntor AUTH does not match");
+        }
+        return secrets.keyMaterial(length);
+      } finally {
+        for (const secret of [xy, xb]) secret.fill(0);
+        secrets.destroy();
+      }
+    },
+  };
 }

@@ -1,77 +1,80 @@
-// tor1 relay crypto of one hop, client's side (tor-spec 5.5, 6.1): AES-128-CTR each way and a running SHA-1 each way.
+// tor1 relay crypto: AES-128-CTR and a running SHA-1 for each direction (tor-spec 0.3, 5.2.2, 5.5, 6.1).
 
-import { equalBytes } from "../../base/bytes.ts";
-import { RunningSha1 } from "../../crypto/hash.ts";
 import { AesCtrKeystream } from "../../crypto/keystream.ts";
+import { RunningSha1 } from "../../crypto/running-sha1.ts";
+import type { RelayCrypto } from "./api.ts";
 
-/** Df 20, Db 20, Kf 16, Kb 16 (tor-spec 5.2). */
-export const TOR1_KEY_LENGTH = 72;
+const HASH_LENGTH = 20;
+const KEY_LENGTH = 16;
 
-const DIGEST_AT = 5;
+/** Bytes of Df, Db, Kf and Kb together (tor-spec 5.2). */
+export const TOR1_KEY_MATERIAL = 2 * HASH_LENGTH + 2 * KEY_LENGTH;
+
+/** Offsets in a V0 relay cell (tor-spec 6.1). */
+const RECOGNIZED = 1;
+const DIGEST = 5;
 const DIGEST_LENGTH = 4;
 
-/** What a circuit needs of a hop's crypto. Bodies are 509 bytes and changed in place. */
-export interface HopCrypto {
-  /** Puts the hop's digest into a cell made for it. @returns the tag that a SENDME for the cell will carry */
-  seal(body: Uint8Array): Uint8Array;
-  /** Adds the hop's layer to an outbound cell. */
-  encrypt(body: Uint8Array): void;
-  /** Takes the hop's layer off an inbound cell. */
-  decrypt(body: Uint8Array): void;
-  /** The cell's tag when it is this hop's, otherwise undefined and nothing is changed. */
-  recognize(body: Uint8Array): Uint8Array | undefined;
-  /** Overwrites the keys. */
-  destroy(): void;
-}
+export class Tor1Crypto implements RelayCrypto {
+  readonly #outDigest = new RunningSha1();
+  readonly #inDigest = new RunningSha1();
+  readonly #outStream: AesCtrKeystream;
+  readonly #inStream: AesCtrKeystream;
 
-export class Tor1 implements HopCrypto {
-  readonly #forwardDigest = new RunningSha1();
-  readonly #backwardDigest = new RunningSha1();
-  readonly #forward: AesCtrKeystream;
-  readonly #backward: AesCtrKeystream;
-  readonly #digestField = new Uint8Array(DIGEST_LENGTH);
-
-  /** @param keys TOR1_KEY_LENGTH bytes, overwritten here */
-  constructor(keys: Uint8Array) {
-    this.#forwardDigest.update(keys, 0, 20);
-    this.#backwardDigest.update(keys, 20, 40);
-    this.#forward = new AesCtrKeystream(keys.subarray(40, 56));
-    this.#backward = new AesCtrKeystream(keys.subarray(56, 72));
-    keys.fill(0);
+  /** @param material Df, Db, Kf, Kb in this order; the relay's side swaps the directions */
+  constructor(material: Uint8Array) {
+    this.#outDigest.update(material, 0, HASH_LENGTH);
+    this.#inDigest.update(material, HASH_LENGTH, 2 * HASH_LENGTH);
+    const keys = material.subarray(2 * HASH_LENGTH, TOR1_KEY_MATERIAL);
+    this.#outStream = new AesCtrKeystream(keys.subarray(0, KEY_LENGTH));
+    this.#inStream = new AesCtrKeystream(keys.subarray(KEY_LENGTH));
   }
 
-  seal(body: Uint8Array): Uint8Array {
-    this.#forwardDigest.update(body);
-    const digest = this.#forwardDigest.peek();
-    body.set(digest.subarray(0, DIGEST_LENGTH), DIGEST_AT);
-    return digest;
+  originate(body: Uint8Array): Uint8Array {
+    body.fill(0, RECOGNIZED, RECOGNIZED + 2);
+    body.fill(0, DIGEST, DIGEST + DIGEST_LENGTH);
+    this.#outDigest.update(body);
+    const tag = this.#outDigest.peek();
+    for (let i = 0; i < DIGEST_LENGTH; i++) body[DIGEST + i] = tag[i] as number;
+    this.#outStream.xor(body);
+    return tag;
   }
 
   encrypt(body: Uint8Array): void {
-    this.#forward.xor(body);
+    this.#outStream.xor(body);
   }
 
-  decrypt(body: Uint8Array): void {
-    this.#backward.xor(body);
-  }
-
-  recognize(body: Uint8Array): Uint8Array | undefined {
-    if (body[1] !== 0 || body[2] !== 0) return undefined;
-    const field = this.#digestField;
-    field.set(body.subarray(DIGEST_AT, DIGEST_AT + DIGEST_LENGTH));
-    body.fill(0, DIGEST_AT, DIGEST_AT + DIGEST_LENGTH);
-    this.#backwardDigest.checkpoint();
-    this.#backwardDigest.update(body);
-    const digest = this.#backwardDigest.peek();
-    if (equalBytes(digest.subarray(0, DIGEST_LENGTH), field)) return digest;
-    // Another hop's cell whose recognized field is zero by chance: once in 65,536.
-    this.#backwardDigest.rollback();
-    body.set(field, DIGEST_AT);
-    return undefined;
+  decrypt(body: Uint8Array): Uint8Array | undefined {
+    this.#inStream.xor(body);
+    if (((body[RECOGNIZED] as number) | (body[RECOGNIZED + 1] as number)) !== 0) return undefined;
+    return this.#recognize(body);
   }
 
   destroy(): void {
-    this.#forward.destroy();
-    this.#backward.destroy();
+    this.#outStream.destroy();
+    this.#inStream.destroy();
   }
+
+  /** The digest counts a cell only when it is from this hop: a cell of another one leaves the state as it was. */
+  #recognize(body: Uint8Array): Uint8Array | undefined {
+    const claimed = readDigest(body);
+    body.fill(0, DIGEST, DIGEST + DIGEST_LENGTH);
+    this.#inDigest.checkpoint();
+    this.#inDigest.update(body);
+    const tag = this.#inDigest.peek();
+    // One comparison of 32 bits: its time says nothing about how many bytes agree.
+    if (((claimed ^ readDigest(tag, 0)) | 0) === 0) return tag;
+    this.#inDigest.rollback();
+    for (let i = 0; i < DIGEST_LENGTH; i++) body[DIGEST + i] = (claimed >>> (24 - 8 * i)) & 255;
+    return undefined;
+  }
+}
+
+function readDigest(bytes: Uint8Array, at = DIGEST): number {
+  return (
+    ((bytes[at] as number) << 24) |
+    ((bytes[at + 1] as number) << 16) |
+    ((bytes[at + 2] as number) << 8) |
+    (bytes[at + 3] as number)
+  );
 }

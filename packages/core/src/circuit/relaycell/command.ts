@@ -1,0 +1,16 @@
+// Relay commands (tor-spec 6.1).
+
+export const RelayCommand = {
+  BEGIN: 1,
+  DATA: 2,
+  END: 3,
+  CONNECTED: 4,
+  SENDME: 5,
+  TRUNCATED: 9,
+  DROP: 10,
+  BEGIN_DIR: 13,
+  EXTEND2: 14,
+  EXTENDED2: 15,
+} as const;
+
+export type RelayCommandNumber = (typeof RelayCommand)[keyof typeof RelayCommand];
