@@ -66,6 +66,7 @@ export class NetworkStack {
     const selectorFor = (netdir: NetDir) => this.selectorFor(netdir);
     this.#connector = new CircuitDirectoryConnector({
       ...{ network, builder: this.builder, guards, selectorFor, clock },
+      onTrouble: options.directory?.onTrouble,
     });
     this.directory = new DirectoryManager({
       ...{ network, connector: this.#connector, store, clock, log, ...options.directory },

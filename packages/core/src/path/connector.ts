@@ -27,6 +27,8 @@ export interface ConnectorOptions {
   readonly guards: GuardManager;
   readonly selectorFor: (netdir: NetDir) => PathSelector;
   readonly clock: Clock;
+  /** A cache could not be asked, and another one will be. */
+  readonly onTrouble?: ((error: TorError) => void) | undefined;
 }
 
 /** Caches tried for one connection before the caller hears of it. */
@@ -79,9 +81,11 @@ export class CircuitDirectoryConnector implements DirectoryConnector {
         return await this.#openAt(cache, first, options.signal);
       } catch (thrown) {
         failure = toTorError(thrown);
-        if (failure.kind === "aborted") throw failure;
+        // No cache is to blame for these, and no other one will do better.
+        if (failure.kind === "aborted" || failure.kind === "bridge-unreachable") throw failure;
         tried.add(cache);
         this.#blame(cache);
+        this.#options.onTrouble?.(failure);
       }
     }
     throw failure;
@@ -177,7 +181,7 @@ export class CircuitDirectoryConnector implements DirectoryConnector {
   }
 
   #idle(entry: Entry, time: number): void {
-    if (time === 0) return this.#closeEntry(entry);
+    if (time === 0 || this.#closing.signal.aborted) return this.#closeEntry(entry);
     const timer = this.#options.clock.timer(time);
     entry.stopIdle = () => timer.cancel();
     timer.fired.then(() => {

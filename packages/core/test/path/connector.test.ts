@@ -29,10 +29,15 @@ function networkOf(fallbacks: readonly Relay[]): NetworkConfig {
 }
 
 /** @param refuse RSA identities (hex) of relays that no circuit can be built to */
-function bench(refuse: ReadonlySet<string> = new Set(), fallbacks: readonly Relay[] = FALLBACKS) {
+function bench(
+  refuse: ReadonlySet<string> = new Set(),
+  fallbacks: readonly Relay[] = FALLBACKS,
+  refusal = REFUSED,
+) {
   const clock = new ManualClock();
   const built: { request: BuildRequest; circuit: FakeCircuit; cache: string }[] = [];
   const tried: string[] = [];
+  const troubles: TorError[] = [];
   const guards: GuardManager = {
     async next(_view, allowed) {
       if (!allowed(GUARD)) throw new TorError("no-path", "ALLIUM_E_NO_GUARD", "no guard");
@@ -45,20 +50,21 @@ function bench(refuse: ReadonlySet<string> = new Set(), fallbacks: readonly Rela
     network: networkOf(fallbacks),
     clock,
     guards,
+    onTrouble: (error) => troubles.push(error),
     selectorFor: (view) => new PathSelector(view, true),
     builder: {
       async build(request) {
         const target = "relay" in request.first ? request.first.relay : request.first.fallback;
         const cache = toHex(target.rsaId);
         tried.push(cache);
-        if (refuse.has(cache)) throw REFUSED;
+        if (refuse.has(cache)) throw refusal;
         const circuit = fakeCircuit([target]);
         built.push({ request, circuit, cache });
         return circuit;
       },
     },
   });
-  return { clock, built, tried, connector };
+  return { clock, built, tried, troubles, connector };
 }
 
 describe("without a view of the network", () => {
@@ -103,9 +109,17 @@ describe("without a view of the network", () => {
   });
 
   it("three are tried before the caller hears why the last one failed", async () => {
-    const { connector, tried } = bench(new Set(FALLBACKS.map((one) => toHex(one.rsaId))));
+    const { connector, tried, troubles } = bench(new Set(FALLBACKS.map((one) => toHex(one.rsaId))));
     await expect(connector.open({})).rejects.toBe(REFUSED);
     expect(new Set(tried).size).toBe(3);
+    expect(troubles).toEqual([REFUSED, REFUSED, REFUSED]);
+  });
+
+  it("no other is tried when it is the bridge that cannot be reached", async () => {
+    const gone = new TorError("bridge-unreachable", "ALLIUM_E_TEST", "no bridge");
+    const { connector, tried } = bench(new Set(FALLBACKS.map((one) => toHex(one.rsaId))), FALLBACKS, gone);
+    await expect(connector.open({})).rejects.toBe(gone);
+    expect(tried).toHaveLength(1);
   });
 
   it("those that failed are asked last", async () => {
@@ -198,6 +212,16 @@ describe("a directory circuit", () => {
     await settle();
     await connector.open({});
     expect(built).toHaveLength(2);
+  });
+
+  it("whose last request ends after the connector was closed leaves no timer behind", async () => {
+    const { connector, built, clock } = bench();
+    const connection = await connector.open({});
+    connector.close();
+    connection.done();
+    await settle();
+    expect(built[0]?.circuit.isClosed).toBe(true);
+    expect(clock.pending).toBe(0);
   });
 
   it("is closed with the connector", async () => {

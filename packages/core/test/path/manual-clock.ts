@@ -4,6 +4,10 @@ import type { Clock, Timer } from "../../src/base/ports.ts";
 export class ManualClock implements Clock {
   #now = Date.UTC(2026, 0, 1);
   #timers = new Set<{ at: number; fire: () => void }>();
+  /** Timers that wait. */
+  get pending(): number {
+    return this.#timers.size;
+  }
   now(): number {
     return this.#now;
   }
