@@ -64,7 +64,8 @@ export function checkOptions(options: TorClientOptions): CheckedOptions {
   if (typeof dialer?.dial !== "function") throw wrong("dialer must be a Dialer");
   if (typeof store?.get !== "function" || typeof store.set !== "function" || typeof store.lock !== "function")
     throw wrong("store must be a Store");
-  if (typeof clock?.now !== "function") throw wrong("clock must be a Clock");
+  if (typeof clock?.now !== "function" || typeof clock.timer !== "function")
+    throw wrong("clock must be a Clock");
   if (log !== undefined && typeof log !== "function") throw wrong("log must be a function");
   return {
     dialer,

@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import { defaultRetryPolicy } from "../../src/base/backoff.ts";
+import { memoryStore } from "../../src/base/memory-store.ts";
+import type { Dialer } from "../../src/base/ports.ts";
+import { checkOptions, type TorClientOptions } from "../../src/client/options.ts";
+import { publicNetwork } from "../../src/directory/public-network.ts";
+
+const dialer: Dialer = { dial: () => Promise.reject(new Error("no network in this test")) };
+const GOOD: TorClientOptions = { dialer, store: memoryStore() };
+
+describe("the options", () => {
+  it("have defaults: the public network, ten minutes, sixty seconds, three tries", () => {
+    expect(checkOptions(GOOD)).toMatchObject({
+      network: publicNetwork,
+      path: { maxCircuitDirtiness: 600_000, circuitBuildTimeout: 60_000 },
+      retry: defaultRetryPolicy,
+    });
+  });
+
+  it("may change single fields of path and retry", () => {
+    const { path, retry } = checkOptions({
+      ...GOOD,
+      path: { circuitBuildTimeout: 5000 },
+      retry: { attempts: 7 },
+    });
+    expect(path).toEqual({ maxCircuitDirtiness: 600_000, circuitBuildTimeout: 5000 });
+    expect(retry).toEqual({ ...defaultRetryPolicy, attempts: 7 });
+  });
+
+  const mistakes: [string, unknown][] = [
+    ["nothing", undefined],
+    ["no dialer", { store: memoryStore() }],
+    ["a dialer that cannot dial", { ...GOOD, dialer: {} }],
+    ["no store", { dialer }],
+    ["a store that cannot lock", { dialer, store: { get: () => {}, set: () => {} } }],
+    ["a misspelt option", { ...GOOD, netwrok: publicNetwork }],
+    ["an option of path that is not there yet", { ...GOOD, path: { exitCountries: ["de"] } }],
+    ["a network that is none", { ...GOOD, network: { authorities: [] } }],
+    ["no time to build a circuit", { ...GOOD, path: { circuitBuildTimeout: 0 } }],
+    ["endless dirtiness", { ...GOOD, path: { maxCircuitDirtiness: Number.POSITIVE_INFINITY } }],
+    ["no tries", { ...GOOD, retry: { attempts: 0 } }],
+    ["a jitter above one", { ...GOOD, retry: { jitter: 1.5 } }],
+    ["shrinking delays", { ...GOOD, retry: { multiplier: 0.5 } }],
+    ["a log that is no function", { ...GOOD, log: console }],
+    ["a clock that is none", { ...GOOD, clock: Date }],
+  ];
+
+  it.each(mistakes)("with %s are refused", (_, options) => {
+    expect(() => checkOptions(options as TorClientOptions)).toThrow(
+      expect.objectContaining({ kind: "bad-api-usage" }),
+    );
+  });
+});

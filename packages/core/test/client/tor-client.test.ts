@@ -1,0 +1,192 @@
+import { describe, expect, it } from "vitest";
+import { isTorError, TorError } from "../../src/base/errors.ts";
+import { memoryStore } from "../../src/base/memory-store.ts";
+import type { LogEvent } from "../../src/base/ports.ts";
+import type { ClientStatus } from "../../src/client/status.ts";
+import { TorClient } from "../../src/client/tor-client.ts";
+import { TorView } from "../../src/client/view.ts";
+import type { StreamRequest } from "../../src/net/api.ts";
+import type { CircuitInfo } from "../../src/path/registry.ts";
+import { settle } from "../path/fakes.ts";
+import { ManualClock } from "../path/manual-clock.ts";
+
+const NETWORK = {
+  authorities: [{ nickname: "auth", v3ident: "A".repeat(40) }],
+  fallbacks: [{ rsaId: "B".repeat(40), ed25519Id: `${"C".repeat(42)}A`, orPorts: ["192.0.2.7:9001"] }],
+};
+const UNREACHABLE = new TorError("bridge-unreachable", "ALLIUM_E_TEST", "no bridge");
+
+function bench() {
+  const clock = new ManualClock();
+  const dialled: unknown[] = [];
+  const logs: LogEvent[] = [];
+  const client = new TorClient({
+    dialer: {
+      async dial(target) {
+        dialled.push(target);
+        throw UNREACHABLE;
+      },
+    },
+    store: memoryStore(),
+    network: NETWORK,
+    clock,
+    log: (event) => logs.push(event),
+  });
+  const statuses: ClientStatus[] = [];
+  const circuits: CircuitInfo[] = [];
+  const heard: LogEvent[] = [];
+  client.addEventListener("status", ({ detail }) => statuses.push(detail));
+  client.addEventListener("circuit", ({ detail }) => circuits.push(detail));
+  client.addEventListener("log", ({ detail }) => heard.push(detail));
+  /** Lets all retries run. */
+  const wait = async () => {
+    for (let i = 0; i < 60; i++) {
+      await settle();
+      clock.advance(1000);
+    }
+  };
+  return { client, clock, dialled, logs, heard, statuses, circuits, wait };
+}
+
+describe("a client", () => {
+  it("does nothing until it is used", async () => {
+    const { client, dialled, wait } = bench();
+    await wait();
+    expect(dialled).toEqual([]);
+    expect(client.status).toEqual({ fraction: 0, phase: "bridge", ready: false });
+    expect(client.circuits()).toEqual([]);
+    expect(client.stats()).toEqual({
+      channels: 0,
+      circuits: { open: 0, building: 0, built: 0, failed: 0 },
+      streams: { open: 0, opened: 0, failed: 0 },
+      guards: { total: 0, confirmed: 0 },
+    });
+  });
+
+  it("without a bridge says so: in the rejection, in the status, in its events", async () => {
+    const { client, wait, statuses, circuits, dialled } = bench();
+    const ready = client.ready();
+    ready.catch(() => {});
+    await wait();
+    await expect(ready).rejects.toMatchObject({ kind: "bridge-unreachable" });
+    expect(client.status).toMatchObject({ ready: false, blocked: { kind: "bridge-unreachable" } });
+    expect(statuses.at(-1)).toEqual(client.status);
+    expect(circuits[0]).toMatchObject({ purpose: "directory", state: "building" });
+    expect(dialled.length).toBeGreaterThan(1);
+    const fetched = client.fetch("http://example.com/");
+    fetched.catch(() => {});
+    await wait();
+    await expect(fetched).rejects.toSatisfy((error) => isTorError(error) && error instanceof TypeError);
+    expect(client.stats().streams).toEqual({ open: 0, opened: 0, failed: 1 });
+  });
+
+  it("never logs a destination, nor a relay's address or identity at info and above", async () => {
+    const { client, wait, logs, heard } = bench();
+    const fetched = client.fetch("http://secret.example/path");
+    fetched.catch(() => {});
+    await wait();
+    await expect(fetched).rejects.toMatchObject({ kind: "bridge-unreachable" });
+    expect(JSON.stringify(logs)).not.toContain("secret");
+    const visible = logs.filter(({ level }) => level !== "debug");
+    expect(visible.length).toBeGreaterThan(0);
+    expect(JSON.stringify(visible)).not.toMatch(/192\.0\.2\.7|BBBB/i);
+    expect(heard).toEqual(visible);
+  });
+
+  it("refuses onion addresses and what is not on the internet, without dialling", async () => {
+    const { client, dialled } = bench();
+    for (const host of [`${"a".repeat(56)}.onion`, "localhost", "127.0.0.1", "[::1]", "10.0.0.1"]) {
+      await expect(client.fetch(`http://${host}/`)).rejects.toMatchObject({ kind: "bad-api-usage" });
+      await expect(client.connect(`${host}:80`).opened).rejects.toMatchObject({ kind: "bad-api-usage" });
+    }
+    expect(dialled).toEqual([]);
+  });
+
+  it("is over after close", async () => {
+    const { client, clock, wait } = bench();
+    const fetched = client.fetch("http://example.com/");
+    fetched.catch(() => {});
+    await settle();
+    await client[Symbol.asyncDispose]();
+    await expect(fetched).rejects.toMatchObject({ kind: "aborted" });
+    await expect(client.ready()).rejects.toMatchObject({ code: "ALLIUM_E_CLOSED" });
+    await wait();
+    expect(clock.pending).toBe(0);
+  });
+
+  it("exports, imports and resets its guards without the network", async () => {
+    const { client, dialled } = bench();
+    const state = {
+      last_updated: "2026-01-01T00:00:00.000Z",
+      guards: [
+        {
+          ...{ fingerprint: "D".repeat(40), nickname: "mine", address: "192.0.2.1:9001", confirmed: true },
+          ...{ first_used: "2025-12-01T00:00:00.000Z", last_used: "2025-12-31T00:00:00.000Z" },
+        },
+      ],
+    };
+    await client.guards.import(state);
+    expect((await client.guards.export()).guards).toEqual(state.guards);
+    expect(client.stats().guards).toEqual({
+      ...{ total: 1, confirmed: 1 },
+      ...{ oldest: "2025-12-01T00:00:00.000Z", lastUsed: "2025-12-31T00:00:00.000Z" },
+    });
+    await expect(client.guards.import({})).rejects.toMatchObject({ code: "ALLIUM_E_BAD_GUARD_STATE" });
+    await client.guards.reset();
+    expect((await client.guards.export()).guards).toEqual([]);
+    expect(dialled).toEqual([]);
+  });
+});
+
+describe("isolation", () => {
+  const keyOf = async (use: (view: TorView) => TorView, isolation?: string) => {
+    const requests: StreamRequest[] = [];
+    const opener = {
+      async openStream(request: StreamRequest) {
+        requests.push(request);
+        throw UNREACHABLE;
+      },
+    };
+    const view = use(new TorView(opener, [], new ManualClock()));
+    await view.fetch("http://example.com/", isolation === undefined ? {} : { isolation }).catch(() => {});
+    return requests[0]?.isolation;
+  };
+  const plain = (view: TorView) => view;
+
+  it("has one key for each view and option, and the same for the same", async () => {
+    const keys = await Promise.all([
+      keyOf(plain),
+      keyOf(plain, "a"),
+      keyOf((view) => view.isolate("a")),
+      keyOf((view) => view.isolate("a"), "b"),
+      keyOf((view) => view.isolate("b"), "a"),
+      keyOf((view) => view.isolate("a").isolate("b")),
+      keyOf((view) => view.isolate('a","b')),
+      keyOf((view) => view.isolate("b").isolate("a")),
+    ]);
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(await keyOf((view) => view.isolate("a"), "b")).toBe(keys[3]);
+  });
+
+  it("reaches sockets as well", async () => {
+    const requests: StreamRequest[] = [];
+    const opener = {
+      async openStream(request: StreamRequest) {
+        requests.push(request);
+        throw UNREACHABLE;
+      },
+    };
+    const view = new TorView(opener, [], new ManualClock()).isolate("wallet");
+    await view.connect("example.com:80", { isolation: "x" }).opened.catch(() => {});
+    expect(requests[0]?.isolation).toBe('[["wallet"],"x"]');
+  });
+
+  it("wants a key", () => {
+    const { client } = bench();
+    for (const key of ["", undefined as unknown as string]) {
+      expect(() => client.isolate(key)).toThrow(
+        expect.objectContaining({ code: "ALLIUM_E_BAD_ISOLATION_KEY" }),
+      );
+    }
+  });
+});
