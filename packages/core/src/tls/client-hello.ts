@@ -51,7 +51,7 @@ const GROUPS: readonly GroupName[] = ["P-256", "X25519"];
 const HOST_NAME =
   /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$/;
 
-export function generateShare(group: GroupName): Promise<KeyShare> {
+function generateShare(group: GroupName): Promise<KeyShare> {
   const pair = group === "P-256" ? generateP256() : generateX25519();
   return pair.then((keys) => ({
     group,

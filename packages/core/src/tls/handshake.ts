@@ -101,6 +101,8 @@ class Handshake {
       return await this.#finish(agreed, request, certificates);
     } finally {
       agreed.schedule.destroy();
+      agreed.secrets.client.fill(0);
+      agreed.secrets.server.fill(0);
     }
   }
 
@@ -265,8 +267,6 @@ class Handshake {
     const mac = finishedMac(suite.hash, secrets.client, this.#transcript.hash(suite.hash));
     flight.push(handshakeMessage(HandshakeType.finished, mac));
     await this.#channel.send(flight, this.#takeChangeCipherSpec());
-    secrets.client.fill(0);
-    secrets.server.fill(0);
     return {
       suite,
       group: this.#offer.share.group,

@@ -72,6 +72,7 @@ export class Inbound {
       error = cause;
     }
     // What came before the end counts first: it may hold data, an alert or close_notify.
+    if (!this.#delivering) this.#delivery = this.#deliver();
     await this.#delivery;
     if (error !== undefined) this.#fail(toTorError(error));
     this.#protection.destroy();

@@ -13,12 +13,12 @@ export function hashOf(hash: KdfHash, data: Uint8Array): Uint8Array {
   return hash === "sha256" ? sha256(data) : sha384(data);
 }
 
-export function hashLength(hash: KdfHash): number {
+function hashLength(hash: KdfHash): number {
   return hash === "sha256" ? 32 : 48;
 }
 
 /** HKDF-Expand-Label (RFC 8446 7.1). */
-export function expandLabel(
+function expandLabel(
   hash: KdfHash,
   secret: Uint8Array,
   label: string,

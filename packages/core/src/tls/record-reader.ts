@@ -50,11 +50,6 @@ export class RecordReader {
     this.#pipe = pipe;
   }
 
-  /** Whether bytes of a record, or whole ones, are waiting here. */
-  get dirty(): boolean {
-    return this.#headerFilled > 0 || this.#chunk.length > 0;
-  }
-
   /** Reads one chunk from the pipe; false at its end. Call only after `take` gave undefined. */
   async fill(): Promise<boolean> {
     const chunk = await this.#pipe.read();

@@ -103,7 +103,7 @@ export function pipePair(highWater = 2 ** 20): [PipeEnd, PipeEnd] {
 
 /** Reads exactly `length` bytes and keeps what is left over for the next call. */
 export class ExactReader {
-  #held = new Uint8Array(0);
+  #held: Uint8Array = new Uint8Array(0);
   readonly #pipe: ByteStream;
 
   constructor(pipe: ByteStream) {

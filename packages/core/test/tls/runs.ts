@@ -1,0 +1,42 @@
+// Starts a client against a scripted server, and says what a refusal is.
+
+import { expect } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
+import { connectTls, type TlsConnection } from "../../src/tls/connect.ts";
+import { MiniServer } from "./mini-server.ts";
+import { type PipeEnd, pipePair } from "./pipes.ts";
+
+export const options = { clock: systemClock, timeout: 5000, serverName: "www.relay.example" };
+
+export interface Run {
+  readonly server: MiniServer;
+  readonly client: Promise<TlsConnection>;
+  readonly pipe: PipeEnd;
+}
+
+/** A client and a server that have begun. */
+export function start(suite?: number): Run {
+  const [near, far] = pipePair();
+  const server = new MiniServer(far, suite);
+  const client = connectTls(near, options);
+  client.catch(() => {});
+  return { server, client, pipe: near };
+}
+
+/** The handshake must fail with this code, tell the server this alert (by number), and close the pipe. */
+export async function expectRefusal(
+  { server, client, pipe }: Run,
+  code: string,
+  alert?: number,
+): Promise<void> {
+  await expect(client).rejects.toMatchObject({ kind: "protocol-violation", code });
+  if (alert !== undefined) {
+    for (;;) {
+      const { type, content } = await server.readContent();
+      if (type !== 21) continue;
+      expect([...content]).toEqual([2, alert]);
+      break;
+    }
+  }
+  await expect.poll(() => pipe.isClosed).toBe(true);
+}
