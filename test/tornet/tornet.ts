@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
-import type { NetworkConfig } from "../../packages/core/src/directory/api.ts";
+import type { NetworkConfig } from "@allium/core";
 import { type NodeKeys, provideKeys } from "./keys.ts";
 import {
   type Claim,

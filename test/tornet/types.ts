@@ -1,6 +1,6 @@
 // What a private network is asked for and what it tells about itself. `info.json` is a TornetInfo.
 
-import type { NetworkConfig } from "../../packages/core/src/directory/api.ts";
+import type { NetworkConfig } from "@allium/core";
 
 /** tor's cell scheduler: its default, or the one without 2 ms ticks. */
 export type Scheduler = "KIST" | "Vanilla";

@@ -2,8 +2,8 @@
 // in one process: the projects share the network through a symbol on globalThis, and the last to leave stops it.
 // Tests get it by `inject("network")` and `inject("info")`.
 
+import type { NetworkConfig } from "@allium/core";
 import type { TestProject } from "vitest/node";
-import type { NetworkConfig } from "../../packages/core/src/directory/api.ts";
 import { startTornet } from "./tornet.ts";
 import type { Tornet, TornetInfo } from "./types.ts";
 
