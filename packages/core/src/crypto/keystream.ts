@@ -143,11 +143,13 @@ export class AesCtrKeystream {
     for (; from < end && (at & 3) !== 0; from++, at++)
       buffer[from] = (buffer[from] as number) ^ (scratch[at] as number);
     const count = (end - from) >> 2;
-    const target = new Int32Array(buffer.buffer, buffer.byteOffset + from, count);
-    const first = at >> 2;
-    for (let i = 0; i < count; i++) target[i] = (target[i] as number) ^ (words[first + i] as number);
-    from += 4 * count;
-    at += 4 * count;
+    if (count > 0) {
+      const target = new Int32Array(buffer.buffer, buffer.byteOffset + from, count);
+      const first = at >> 2;
+      for (let i = 0; i < count; i++) target[i] = (target[i] as number) ^ (words[first + i] as number);
+      from += 4 * count;
+      at += 4 * count;
+    }
     for (; from < end; from++, at++) buffer[from] = (buffer[from] as number) ^ (scratch[at] as number);
   }
 }

@@ -1,0 +1,122 @@
+import { describe, expect, it } from "vitest";
+import { fromHex, toHex, utf8 } from "../../src/base/encoding.ts";
+import { type AeadKind, importAeadKey } from "../../src/crypto/aead.ts";
+import { pattern } from "./patterns.ts";
+import { bytes, describeWycheproof } from "./wycheproof.ts";
+
+const KINDS: readonly [AeadKind, number][] = [
+  ["aes-128-gcm", 16],
+  ["aes-256-gcm", 32],
+  ["chacha20-poly1305", 32],
+];
+const REFUSED = { kind: "protocol-violation", code: "ALLIUM_E_AEAD" };
+
+describe("AEAD vectors", () => {
+  // The GCM specification's test cases 4 and 16.
+  const gcm = {
+    nonce: "cafebabefacedbaddecaf888",
+    aad: "feedfacedeadbeeffeedfacedeadbeefabaddad2",
+    plaintext:
+      "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72" +
+      "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
+  };
+  it.each([
+    {
+      kind: "aes-128-gcm" as const,
+      key: "feffe9928665731c6d6a8f9467308308",
+      ...gcm,
+      ciphertext:
+        "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e" +
+        "21d514b25466931c7d8f6a5aac84aa051ba30b396a0aac973d58e091" +
+        "5bc94fbc3221a5db94fae95ae7121a47",
+    },
+    {
+      kind: "aes-256-gcm" as const,
+      key: "feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308",
+      ...gcm,
+      ciphertext:
+        "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa" +
+        "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662" +
+        "76fc6ece0f4e1768cddf8853bb2d551b",
+    },
+    {
+      // RFC 8439 2.8.2
+      kind: "chacha20-poly1305" as const,
+      key: "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f",
+      nonce: "070000004041424344454647",
+      aad: "50515253c0c1c2c3c4c5c6c7",
+      plaintext: toHex(
+        utf8(
+          "Ladies and Gentlemen of the class of '99: " +
+            "If I could offer you only one tip for the future, sunscreen would be it.",
+        ),
+      ),
+      ciphertext:
+        "d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d63dbea45e8ca9671282fafb69da92728b" +
+        "1a71de0a9e060b2905d6a5b67ecd3b3692ddbd7f2d778b8c9803aee328091b58fab324e4fad675945585808b4831d7bc" +
+        "3ff4def08e4b7a9de576d26586cec64b61161ae10b594f09e26a7e902ecbd0600691",
+    },
+  ])("$kind seals and opens the standard's example", async (vector) => {
+    const key = await importAeadKey(vector.kind, fromHex(vector.key));
+    const [nonce, aad] = [fromHex(vector.nonce), fromHex(vector.aad)];
+    expect(toHex(await key.seal(nonce, aad, fromHex(vector.plaintext)))).toBe(vector.ciphertext);
+    expect(toHex(await key.open(nonce, aad, fromHex(vector.ciphertext)))).toBe(vector.plaintext);
+  });
+});
+
+describe.each(KINDS)("%s", (kind, size) => {
+  it("refuses every changed byte of ciphertext, tag, additional data and nonce", async () => {
+    const key = await importAeadKey(kind, pattern(size, 1));
+    const [nonce, aad, text] = [pattern(12, 2), pattern(5, 3), pattern(40, 4)];
+    const sealed = await key.seal(nonce, aad, text);
+    expect(await key.open(nonce, aad, sealed)).toEqual(text);
+    for (const input of [nonce, aad, sealed]) {
+      for (let i = 0; i < input.length; i++) {
+        input[i] = (input[i] as number) ^ 0x10;
+        await expect(key.open(nonce, aad, sealed)).rejects.toMatchObject(REFUSED);
+        input[i] = (input[i] as number) ^ 0x10;
+      }
+    }
+    await expect(key.open(nonce, aad, sealed.subarray(0, -1))).rejects.toMatchObject(REFUSED);
+    await expect(key.open(nonce, aad, new Uint8Array(0))).rejects.toMatchObject(REFUSED);
+  });
+
+  it("keeps a copy of the key", async () => {
+    const raw = Buffer.from(pattern(size, 1));
+    const [key, same] = [await importAeadKey(kind, raw), await importAeadKey(kind, pattern(size, 1))];
+    raw.fill(0);
+    const [nonce, none] = [new Uint8Array(12), new Uint8Array(0)];
+    expect(await key.seal(nonce, none, none)).toEqual(await same.seal(nonce, none, none));
+  });
+});
+
+describe.each([
+  [
+    "aes_gcm_test.json",
+    (bits: number): AeadKind | undefined =>
+      bits === 128 ? "aes-128-gcm" : bits === 256 ? "aes-256-gcm" : undefined,
+  ],
+  ["chacha20_poly1305_test.json", (): AeadKind => "chacha20-poly1305"],
+] as const)("%s", (file, kindOf) => {
+  describeWycheproof(file, (groups) => {
+    it("agrees in every case with a nonce of 12 bytes", async () => {
+      let run = 0;
+      for (const group of groups()) {
+        const kind = kindOf(group.keySize as number);
+        if (kind === undefined || group.ivSize !== 96) continue;
+        for (const test of group.tests) {
+          run++;
+          const key = await importAeadKey(kind, bytes(test.key));
+          const [nonce, aad] = [bytes(test.iv), bytes(test.aad)];
+          const sealed = (test.ct as string) + (test.tag as string);
+          const opened = key.open(nonce, aad, fromHex(sealed));
+          if (test.result === "valid") {
+            expect(toHex(await opened), `case ${test.tcId}`).toBe(test.msg);
+            expect(toHex(await key.seal(nonce, aad, bytes(test.msg))), `case ${test.tcId}`).toBe(sealed);
+          } else await expect(opened, `case ${test.tcId}`).rejects.toMatchObject(REFUSED);
+        }
+      }
+      expect(run).toBeGreaterThan(60);
+    });
+  });
+});
