@@ -47,13 +47,12 @@ function chunkedBody(input: HttpInput): NextBytes {
   let left = 0;
   let first = true;
   let extensions = MAX_EXTENSIONS;
-  const line = (limit: number) =>
-    input.line({ limit, within: WITHIN, tooLong: headLimit, malformed: badChunk });
 
   async function nextSize(): Promise<number> {
-    if (!first && (await line(0)) !== "") throw badChunk("a chunk is longer than its size");
+    if (!first) await input.line({ limit: 0, within: WITHIN, tooLong: badChunk, malformed: badChunk });
     first = false;
-    const text = await line(MAX_CHUNK_LINE);
+    const rule = { limit: MAX_CHUNK_LINE, within: WITHIN, tooLong: headLimit, malformed: badChunk };
+    const text = await input.line(rule);
     const size = CHUNK_SIZE.exec(text)?.[1];
     if (size === undefined) throw badChunk("a chunk's size line is malformed");
     extensions -= text.length - size.length;

@@ -84,11 +84,7 @@ async function feed(writer: WritableStreamDefaultWriter<Uint8Array>, first: Uint
   writer.closed.catch(() => {});
   try {
     for (let chunk: Uint8Array | undefined = first; chunk !== undefined; chunk = await next()) {
-      for (let at = 0; at < chunk.length; at += SLICE) {
-        await writer.ready;
-        writer.write(chunk.subarray(at, at + SLICE)).catch(() => {});
-      }
-      await writer.ready;
+      for (let at = 0; at < chunk.length; at += SLICE) await writer.write(chunk.subarray(at, at + SLICE));
     }
     await writer.close();
   } catch (error) {

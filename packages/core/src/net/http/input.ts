@@ -42,7 +42,7 @@ export class HttpInput {
       if (end >= 0) break;
     }
     const line = concat(...parts);
-    if (line.indexOf(CR) !== length - 2)
+    if (length < 2 || line.indexOf(CR) !== length - 2)
       throw rule.malformed(`a line of ${rule.within} does not end in CRLF`);
     return fromLatin1(line.subarray(0, length - 2));
   }
