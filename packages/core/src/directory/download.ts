@@ -43,6 +43,11 @@ export interface Download<T> {
   judge(body: Uint8Array): Promise<T> | T;
 }
 
+/** Whether caches were reached and merely do not have what was wanted. */
+export function isAbsence(error: TorError): boolean {
+  return error.code === "ALLIUM_E_DIRECTORY_STATUS" || error.code === "ALLIUM_E_CERTIFICATES_MISSING";
+}
+
 export class Downloader {
   readonly #options: DownloaderOptions;
   /** Caches that served something that was refused. */
@@ -130,10 +135,10 @@ export class Downloader {
     return withTimeout(limit, async (signal) => {
       const connection = await connector.open({ signal, exclude: new Set(exclude), netdir: download.netdir });
       try {
-        return {
-          connection,
-          response: await directoryGet(connection.stream, download.request, { clock, signal }),
-        };
+        const response = await directoryGet(connection.stream, download.request, { clock, signal });
+        // Nobody waits any more, and the connection has to be finished here.
+        throwIfAborted(signal);
+        return { connection, response };
       } catch (thrown) {
         // The time being over aborts this signal too, and is the cache's fault.
         throw this.#blame(connection, exclude, signal.aborted ? signal.reason : thrown);

@@ -7,7 +7,7 @@ import { shuffled } from "../base/random.ts";
 import type { NetDir } from "./api.ts";
 import { type KeyCertificate, parseKeyCertificates } from "./documents/key-certificate.ts";
 import { microdescriptorDigest, splitMicrodescriptors } from "./documents/microdescriptor.ts";
-import { type Downloader, downloadPolicy } from "./download.ts";
+import { type Downloader, downloadPolicy, isAbsence } from "./download.ts";
 import { type Lifetime, modifiedSince } from "./lifetime.ts";
 import { type SigningKeyName, signingKeyText } from "./signatures.ts";
 
@@ -82,7 +82,7 @@ export async function fetchCertificates(
       }
       if (!enough()) {
         const message = "the directory cache lacks certificates that are needed";
-        throw new TorError("consensus-unverified", "ALLIUM_E_CERTIFICATES_MISSING", message);
+        throw new TorError("circuit-collapse", "ALLIUM_E_CERTIFICATES_MISSING", message);
       }
     },
     ...options,
@@ -110,7 +110,9 @@ export async function fetchMicrodescriptors(
       }
     };
     for (const result of await Promise.allSettled(Array.from({ length: PARALLEL }, work))) {
-      if (result.status === "rejected") failure = toTorError(result.reason);
+      if (result.status === "fulfilled") continue;
+      const error = toTorError(result.reason);
+      if (!isAbsence(error)) failure = error;
     }
     if (failure?.kind === "aborted") throw failure;
     // Nobody has what is left: another round would be the same.

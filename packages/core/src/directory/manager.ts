@@ -15,7 +15,7 @@ import {
   MicrodescriptorPool,
   parseMicrodescriptor,
 } from "./documents/microdescriptor.ts";
-import { Downloader } from "./download.ts";
+import { Downloader, isAbsence } from "./download.ts";
 import { fetchCertificates, fetchConsensus, fetchMicrodescriptors } from "./fetch-documents.ts";
 import {
   isCurrent,
@@ -221,22 +221,29 @@ export class DirectoryManager {
     requireImplemented(consensus.requiredClientProtocols);
   }
 
+  /** Fetches the certificates that a consensus needs; whether they suffice is judged with the signatures. */
   async #fetchCertificates(consensus: Consensus, signal: AbortSignal): Promise<void> {
     const needed = signaturesNeeded(this.#authorities);
-    const enough = () =>
-      countSignatures(consensus, this.#authorities, this.#certificates.values(), this.#now()) >= needed;
-    if (enough()) return;
-    const missing = missingCertificates(consensus, this.#authorities, this.#certificates.values());
-    // Nothing to fetch that would help: the signatures are judged as they are.
-    if (missing.length === 0) return;
+    const held = () => this.#certificates.values();
+    const enough = () => countSignatures(consensus, this.#authorities, held(), this.#now()) >= needed;
+    const missing = () => missingCertificates(consensus, this.#authorities, held(), this.#now());
+    const wanted = missing();
+    const signers = new Set(consensus.signatures.map(({ identity }) => identity));
+    const hopeless = [...signers].filter((identity) => this.#authorities.has(identity)).length < needed;
+    if (wanted.length === 0 || hopeless || enough()) return;
     this.#progress("certificates", 0);
-    const possible = new Set(consensus.signatures.map(({ identity }) => identity));
-    const mayHelp = [...possible].filter((identity) => this.#authorities.has(identity)).length >= needed;
-    if (!mayHelp) return;
-    const take = (certificate: KeyCertificate) => this.#takeCertificate(certificate);
-    const held = () => missingCertificates(consensus, this.#authorities, this.#certificates.values()).length;
-    const options = { signal, netdir: this.#askable() };
-    await fetchCertificates(this.#downloader, missing, take, () => enough() || held() === 0, options);
+    try {
+      await fetchCertificates(
+        this.#downloader,
+        wanted,
+        (certificate) => this.#takeCertificate(certificate),
+        () => enough() || missing().length === 0,
+        { signal, netdir: this.#askable() },
+      );
+    } catch (error) {
+      // Keys that no cache knows are those of whoever made this consensus up.
+      if (!isAbsence(toTorError(error))) throw error;
+    }
     this.#progress("certificates", 1);
   }
 

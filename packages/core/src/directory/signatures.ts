@@ -30,17 +30,25 @@ export function signaturesNeeded(authorities: ReadonlySet<string>): number {
   return Math.floor(authorities.size / 2) + 1;
 }
 
-/** The signing keys of configured authorities that a consensus names and no certificate at hand has. */
+/** Whether a certificate may be used at this time. */
+function isCertified(certificate: KeyCertificate, now: number): boolean {
+  return now <= certificate.expires && certificate.published <= now + PUBLISHED_AHEAD;
+}
+
+/** The signing keys of configured authorities that a consensus names and no certificate at hand vouches for now. */
 export function missingCertificates(
   consensus: Consensus,
   authorities: ReadonlySet<string>,
   certificates: Iterable<KeyCertificate>,
+  now: number,
 ): SigningKeyName[] {
   const missing = new Map<string, SigningKeyName>();
   for (const signature of consensus.signatures) {
     if (authorities.has(signature.identity)) missing.set(signingKeyText(signature), signature);
   }
-  for (const certificate of certificates) missing.delete(signingKeyText(certificate));
+  for (const certificate of certificates) {
+    if (isCertified(certificate, now)) missing.delete(signingKeyText(certificate));
+  }
   return [...missing.values()];
 }
 
@@ -53,9 +61,7 @@ export function countSignatures(
 ): number {
   const byKey = new Map<string, KeyCertificate>();
   for (const certificate of certificates) {
-    if (now <= certificate.expires && certificate.published <= now + PUBLISHED_AHEAD) {
-      byKey.set(signingKeyText(certificate), certificate);
-    }
+    if (isCertified(certificate, now)) byKey.set(signingKeyText(certificate), certificate);
   }
   const signers = new Set<string>();
   for (const signature of consensus.signatures) {

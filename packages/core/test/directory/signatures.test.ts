@@ -40,11 +40,10 @@ describe("a consensus of a real network", () => {
 
   it("is believed with the certificates of its authorities", () => {
     const known = configuredAuthorities(config(...idents));
-    expect(missingCertificates(real, known, []).map(({ signingKeyId }) => signingKeyId.slice(0, 4))).toEqual([
-      "F6ED",
-      "D08E",
-    ]);
-    expect(missingCertificates(real, known, certs)).toEqual([]);
+    expect(
+      missingCertificates(real, known, [], VECTOR_TIME).map(({ signingKeyId }) => signingKeyId.slice(0, 4)),
+    ).toEqual(["F6ED", "D08E"]);
+    expect(missingCertificates(real, known, certs, VECTOR_TIME)).toEqual([]);
     expect(countSignatures(real, known, certs, VECTOR_TIME)).toBe(2);
     requireSignatures(real, known, certs, VECTOR_TIME);
   });
@@ -125,7 +124,9 @@ describe("signatures count", () => {
 
   it("whose certificates are missing are named, once, for configured authorities only", () => {
     const document = consensus(d.sign(text), d.sign(text), e.sign(text), stranger.sign(text));
-    const missing = missingCertificates(document, authorities, certificates.slice(0, 4));
+    const missing = missingCertificates(document, authorities, certificates.slice(0, 4), NOW);
     expect(missing.map(({ identity }) => identity)).toEqual([e.identity.id]);
+    const later = missingCertificates(document, authorities, certificates, NOW + 100 * 24 * HOUR);
+    expect(later.map(({ identity }) => identity)).toEqual([d.identity.id, e.identity.id]);
   });
 });
