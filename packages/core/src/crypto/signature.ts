@@ -1,31 +1,51 @@
-// Signature verification by SubjectPublicKeyInfo with TLS's scheme names (RFC 8446 4.2.3): RSA-PSS, RSA PKCS#1, ECDSA by
-// WebCrypto, Ed25519 by our one strict verifier.
+// Signature verification by SubjectPublicKeyInfo (RFC 5280 4.1.2.7) with TLS's scheme names (RFC 8446 4.2.3): RSA-PSS,
+// RSA PKCS#1 and ECDSA by WebCrypto, Ed25519 by our one strict verifier. Keys and ECDSA signatures are read strictly here
+// first, because WebCrypto's implementations differ in what they let pass.
 
-import { concat } from "../base/bytes.ts";
-import { bigintToBytes, DerReader } from "./der.ts";
+import { concat, equalBytes } from "../base/bytes.ts";
+import { fromHex } from "../base/encoding.ts";
+import { bigintToBytes, DER, DerReader, derError } from "./der.ts";
 import { verifyEd25519 } from "./ed25519.ts";
 
+type RsaHash = "sha256" | "sha384" | "sha512";
+
 export type SignatureScheme =
-  | "rsa_pss_rsae_sha256"
-  | "rsa_pss_rsae_sha384"
-  | "rsa_pss_rsae_sha512"
-  | "rsa_pkcs1_sha256"
-  | "rsa_pkcs1_sha384"
-  | "rsa_pkcs1_sha512"
-  | "ecdsa_secp256r1_sha256"
-  | "ecdsa_secp384r1_sha384"
-  | "ecdsa_secp521r1_sha512"
+  | `rsa_pss_rsae_${RsaHash}`
+  | `rsa_pkcs1_${RsaHash}`
+  | keyof typeof ECDSA
   | "ed25519";
 
-const HASH_NAMES: Record<string, string> = { sha256: "SHA-256", sha384: "SHA-384", sha512: "SHA-512" };
-const HASH_LENGTHS: Record<string, number> = { sha256: 32, sha384: 48, sha512: 64 };
-const CURVES: Record<string, { name: string; size: number }> = {
-  secp256r1: { name: "P-256", size: 32 },
-  secp384r1: { name: "P-384", size: 48 },
-  secp521r1: { name: "P-521", size: 66 },
-};
-/** An Ed25519 SPKI (RFC 8410 4) is this and the key. */
-const ED25519_SPKI_PREFIX = Uint8Array.of(48, 42, 48, 5, 6, 3, 43, 101, 112, 3, 33, 0);
+const HASHES = {
+  sha256: { name: "SHA-256", size: 32 },
+  sha384: { name: "SHA-384", size: 48 },
+  sha512: { name: "SHA-512", size: 64 },
+} as const;
+
+/** `algorithm` is the AlgorithmIdentifier (RFC 5480 2.1.1), `size` the bytes of a coordinate. */
+const ECDSA = {
+  ecdsa_secp256r1_sha256: {
+    curve: "P-256",
+    hash: "SHA-256",
+    size: 32,
+    algorithm: "301306072a8648ce3d020106082a8648ce3d030107",
+  },
+  ecdsa_secp384r1_sha384: {
+    curve: "P-384",
+    hash: "SHA-384",
+    size: 48,
+    algorithm: "301006072a8648ce3d020106052b81040022",
+  },
+  ecdsa_secp521r1_sha512: {
+    curve: "P-521",
+    hash: "SHA-512",
+    size: 66,
+    algorithm: "301006072a8648ce3d020106052b81040023",
+  },
+} as const;
+/** rsaEncryption with NULL parameters (RFC 3279 2.3.1). */
+const RSA_ALGORITHM = "300d06092a864886f70d0101010500";
+/** id-Ed25519 (RFC 8410 3). */
+const ED25519_ALGORITHM = "300506032b6570";
 
 /** Whether `signature` over `data` is of the key in `spki` under `scheme`. Keys of another type give false. */
 export async function verifySignature(
@@ -35,55 +55,54 @@ export async function verifySignature(
   data: Uint8Array,
 ): Promise<boolean> {
   try {
-    if (scheme === "ed25519") return verifyEd25519Spki(spki, signature, data);
-    const hash = scheme.slice(-6);
-    if (scheme.startsWith("ecdsa"))
-      return await verifyEcdsa(scheme.split("_")[1] as string, hash, spki, signature, data);
-    return await verifyRsa(scheme.startsWith("rsa_pss"), hash, spki, signature, data);
+    if (scheme === "ed25519") return verifyEd25519(signature, data, readSpki(spki, ED25519_ALGORITHM));
+    if (scheme in ECDSA) return await verifyEcdsa(scheme as keyof typeof ECDSA, spki, signature, data);
+    return await verifyRsa(scheme, spki, signature, data);
   } catch {
     // Malformed keys and signatures are as wrong as forged ones.
     return false;
   }
 }
 
-function verifyEd25519Spki(spki: Uint8Array, signature: Uint8Array, data: Uint8Array): boolean {
-  const prefix = ED25519_SPKI_PREFIX;
-  if (spki.length !== prefix.length + 32 || prefix.some((byte, i) => spki[i] !== byte)) return false;
-  return verifyEd25519(signature, data, spki.subarray(prefix.length));
-}
-
-async function verifyRsa(
-  pss: boolean,
-  hash: string,
-  spki: Uint8Array,
-  signature: Uint8Array,
-  data: Uint8Array,
-) {
-  const name = pss ? "RSA-PSS" : "RSASSA-PKCS1-v1_5";
-  const key = await crypto.subtle.importKey("spki", spki, { name, hash: HASH_NAMES[hash] }, false, [
-    "verify",
-  ]);
+async function verifyRsa(scheme: string, spki: Uint8Array, signature: Uint8Array, data: Uint8Array) {
+  const key = new DerReader(readSpki(spki, RSA_ALGORITHM));
+  const numbers = key.enter();
+  key.end();
+  const modulus = numbers.unsigned();
+  numbers.unsigned();
+  numbers.end();
+  // RFC 8017 8.1.2 and 8.2.2; OpenSSL lets shorter ones pass.
+  if (signature.length !== Math.ceil(modulus.toString(2).length / 8)) return false;
+  const name = scheme.startsWith("rsa_pss") ? "RSA-PSS" : "RSASSA-PKCS1-v1_5";
+  const hash = HASHES[scheme.slice(-6) as RsaHash];
+  const imported = await crypto.subtle.importKey("spki", spki, { name, hash: hash.name }, false, ["verify"]);
   // The salt is as long as the hash (RFC 8446 4.2.3).
-  return crypto.subtle.verify({ name, saltLength: HASH_LENGTHS[hash] }, key, signature, data);
+  return crypto.subtle.verify({ name, saltLength: hash.size }, imported, signature, data);
 }
 
 async function verifyEcdsa(
-  curve: string,
-  hash: string,
+  scheme: keyof typeof ECDSA,
   spki: Uint8Array,
   signature: Uint8Array,
   data: Uint8Array,
 ) {
-  const { name, size } = CURVES[curve] as { name: string; size: number };
-  const key = await crypto.subtle.importKey("spki", spki, { name: "ECDSA", namedCurve: name }, false, [
-    "verify",
-  ]);
-  return crypto.subtle.verify(
-    { name: "ECDSA", hash: HASH_NAMES[hash] },
-    key,
-    rawEcdsa(signature, size),
-    data,
-  );
+  const { curve, hash, size, algorithm } = ECDSA[scheme];
+  const point = readSpki(spki, algorithm);
+  if (point.length !== 1 + 2 * size || point[0] !== 4) return false;
+  const name = "ECDSA";
+  const key = await crypto.subtle.importKey("raw", point, { name, namedCurve: curve }, false, ["verify"]);
+  return crypto.subtle.verify({ name, hash }, key, rawEcdsa(signature, size), data);
+}
+
+/** The key in a SubjectPublicKeyInfo whose AlgorithmIdentifier is `algorithm` (hexadecimal). */
+function readSpki(spki: Uint8Array, algorithm: string): Uint8Array {
+  const outer = new DerReader(spki);
+  const fields = outer.enter();
+  outer.end();
+  if (!equalBytes(fields.read(DER.sequence).raw, fromHex(algorithm))) throw derError("key of another type");
+  const key = fields.bitString();
+  fields.end();
+  return key;
 }
 
 /** r | s of an ECDSA-Sig-Value (RFC 3279 2.2.3), each `size` bytes. */
@@ -95,6 +114,6 @@ function rawEcdsa(der: Uint8Array, size: number): Uint8Array {
   const s = pair.unsigned();
   pair.end();
   const bound = 1n << BigInt(8 * size);
-  if (r >= bound || s >= bound) throw new RangeError("an ECDSA number is too large");
+  if (r >= bound || s >= bound) throw derError("ECDSA number too large");
   return concat(bigintToBytes(r, size), bigintToBytes(s, size));
 }

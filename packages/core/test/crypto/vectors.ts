@@ -226,6 +226,19 @@ export const KDF_NTOR: readonly { ikm: string; okm: string }[] = [
   },
 ];
 
+/** An RSA key of 1024 bits made for these tests; its modulus is below 0.65 * 2^1024, so that sums with it still fit 128 bytes. */
+export const RSA_1024_JWK = {
+  kty: "RSA",
+  n: "l3iT0yuroIZb2rfyQYAj2T7YLXwxelPiPDHjs4lbTfm44mVd7DaP38M1Scw37xMKBk_Xb2O5Rig3NEl_wT9PrqjtrWldsBWv1AXviEZneFI4vNR9KUHB8mqy9vVeB60LLVndqOklLF9jINU2teBuCyo_AxYaFbreT6KzGYe3wnk",
+  e: "AQAB",
+  d: "RpgbzT99LcNw6-7vKTfffVCc0BYhuTF_Ly7RQMuzkhPg5yL3My_6vf7sxwg2yWXGNkrfzTpdDyWPFP9sW1R2fekP3Js4q7yp3pJZTrNtYn0lwRckyfRbwEQWP3SU-Dz4jlNcCe34xFv-zr8YtihN9Zlc_ntmFnod6kL-EbuH_0E",
+  p: "xRVKJbU33D4vHnreo1UfZKzXtBq8AM-T_gE1EzgkAGTbS61IdHXpjxBs5iLkLTEYp3m_h_uCiDsWg28iOkyQww",
+  q: "xMCasIEemYw8eHzVg_4uu1LIUhY_csjkhw7LUFeq7uOk9ucLwPdBB9CIxU8un8JDC2X8aTQD-b3fZomoxcKsEw",
+  dp: "rzMh2yuiIPRWxu3Lhb9iTQkqKD2r67ycfy1rlU5PEtqV6Ex_IKjBnCCp7lwOI-6FUDx2-9emTpzYgrcE4na2KQ",
+  dq: "NMo4twLt4uTtlKZp43BfuYMMnHm7rGCacGJXysa65j3OFTEIxk2Q9TfOeqI0MEk_E9_ZSaDbMDbxqeFllyoUYQ",
+  qi: "qKwFYbgoK1rqOWRsGVFn4Qu7g84lpxdaBpa5R5pZVDYkI7686uHzhUOIMKpZ6813bTYzgvyFPRALJHRAJ-Yn8A",
+};
+
 function range(from: number, to: number): string {
   let hex = "";
   for (let i = from; i <= to; i++) hex += i.toString(16).padStart(2, "0");
