@@ -97,7 +97,7 @@ describe.each(BROWSERS)("the demo page in $name", ({ name, launch }) => {
   });
 
   it("says what is wrong when a site refuses", async () => {
-    await fetched("http://127.0.0.1:1/");
+    await fetched("http://127.0.0.1:2/");
     expect(await page.locator("#problem").isVisible()).toBe(true);
     expect(await page.locator("#problem-text").textContent()).toMatch(/ALLIUM_E_/);
   });

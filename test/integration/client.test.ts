@@ -60,7 +60,7 @@ describe("the client", () => {
     await tor.isolate("b").fetch(http.url);
     expect(general(tor).length).toBeGreaterThanOrEqual(2);
     const before = new Set(general(tor).map(({ id }) => id));
-    await tor.fetch(http.url, { isolation: "b" });
+    await tor.isolate("b").fetch(http.url);
     expect(general(tor).filter(({ id }) => !before.has(id))).toEqual([]);
   });
 
@@ -75,7 +75,7 @@ describe("the client", () => {
 
   it("says why a destination cannot be reached", async () => {
     const tor = directClient();
-    expect((await errorOf(tor.fetch("http://127.0.0.1:9/"))).kind).toBe("remote-refused");
+    expect((await errorOf(tor.fetch("http://127.0.0.1:2/"))).kind).toBe("remote-refused");
     expect((await errorOf(tor.fetch(`http://${names.missing}/`))).kind).toBe("remote-host-not-found");
     expect((await errorOf(tor.fetch("http://abcdefghijklmnop.onion/"))).kind).not.toBe("internal");
     expect(
