@@ -111,6 +111,6 @@ function doubtsCircuit(error: TorError): boolean {
   return (
     error.kind === "circuit-collapse" ||
     error.kind === "protocol-violation" ||
-    error.code === "ALLIUM_E_STREAM_TIMEOUT"
+    error.code === "ALLIUM_E_STREAM_CONNECT_TIMEOUT"
   );
 }

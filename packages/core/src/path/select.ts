@@ -167,20 +167,26 @@ export class PathSelector {
   }
 
   #choose(position: Position, what: string, constraints: readonly Constraint[]): Relay {
-    let candidates = this.netdir.relays;
-    for (const [name, test] of [["Valid", isUsable] as const, ...constraints]) {
-      const before = candidates.length;
-      candidates = candidates.filter(test);
-      if (candidates.length === 0) {
-        throw new TorError(
-          "no-path",
-          "ALLIUM_E_NO_RELAY",
-          `no ${what}: none of ${before} relays meets "${name}"`,
-        );
-      }
+    const all: Constraint[] = [["Valid", isUsable], ...constraints];
+    const candidates = this.netdir.relays.filter((relay) => all.every(([, test]) => test(relay)));
+    const chosen = this.#weights.choose(candidates, position);
+    if (chosen === undefined) throw this.#noRelay(what, all);
+    return chosen;
+  }
+
+  /** Says which constraint left none. */
+  #noRelay(what: string, constraints: readonly Constraint[]): TorError {
+    let left = this.netdir.relays;
+    let before = 0;
+    let unmet = "listed";
+    for (const [name, test] of constraints) {
+      if (left.length === 0) break;
+      before = left.length;
+      unmet = name;
+      left = left.filter(test);
     }
-    // `candidates` is not empty here, so there is a choice.
-    return this.#weights.choose(candidates, position) as Relay;
+    const message = `no ${what}: none of ${before} relays meets "${unmet}"`;
+    return new TorError("no-path", "ALLIUM_E_NO_RELAY", message);
   }
 }
 

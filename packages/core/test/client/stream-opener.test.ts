@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { toHex } from "../../src/base/encoding.ts";
-import { TorError, type TorErrorKind } from "../../src/base/errors.ts";
+import { TorError, type TorErrorCode, type TorErrorKind } from "../../src/base/errors.ts";
 import type { Circuit } from "../../src/circuit/api.ts";
 import { ExitStreamOpener, type StreamInfo } from "../../src/client/stream-opener.ts";
 import type { CircuitRequest } from "../../src/path/circuits.ts";
@@ -15,7 +15,7 @@ function exitId(id: number): string {
 const NO_PATH = new TorError("no-path", "ALLIUM_E_NO_RELAY", "no exit is left");
 
 /** @param refusals what the first circuits' exits answer; later ones connect. @param exits how many there are */
-function bench(refusals: readonly TorErrorKind[] = [], exits = 9) {
+function bench(refusals: readonly (TorErrorKind | [TorErrorKind, TorErrorCode])[] = [], exits = 9) {
   const requests: CircuitRequest[] = [];
   const circuits: FakeCircuit[] = [];
   const retired: Circuit[] = [];
@@ -30,8 +30,9 @@ function bench(refusals: readonly TorErrorKind[] = [], exits = 9) {
         requests.push({ ...request, avoidExits: new Set(request.avoidExits) });
         if ((request.avoidExits?.size ?? 0) >= exits) throw NO_PATH;
         const circuit = fakeCircuit([]);
-        const refusal = refusals[circuits.length];
-        if (refusal !== undefined) circuit.refuse = new TorError(refusal, "ALLIUM_E_TEST", refusal);
+        const [refusal, code = "ALLIUM_E_TEST"] = [refusals[circuits.length]].flat();
+        if (refusal !== undefined)
+          circuit.refuse = new TorError(refusal as TorErrorKind, code as TorErrorCode, refusal);
         circuit.breaks = refusal === "circuit-collapse";
         circuits.push(circuit);
         return { circuit, exit: exitRelay(circuits.length) };
@@ -102,6 +103,15 @@ describe("opening a stream", () => {
     const refused = bench(["exit-policy"]);
     await refused.open();
     expect(refused.retired).toEqual([]);
+  });
+
+  it("retires a circuit that fell silent, but not one whose exit says that the host did", async () => {
+    const silent = bench([["exit-timeout", "ALLIUM_E_STREAM_CONNECT_TIMEOUT"]]);
+    await silent.open();
+    expect(silent.retired).toEqual([silent.circuits[0]]);
+    const answered = bench([["exit-timeout", "ALLIUM_E_STREAM_TIMEOUT"]]);
+    await answered.open();
+    expect(answered.retired).toEqual([]);
   });
 
   it("does not hold a collapse against the exit, which may be the only one", async () => {
