@@ -1,6 +1,5 @@
 // Sends relay cells: layout, onion encryption, and the choice between RELAY and RELAY_EARLY (tor-spec 5.5.2.1, 5.6).
 
-import { TorError } from "../base/errors.ts";
 import { randomInt } from "../base/random.ts";
 import { CELL_BODY_LENGTH, type CircuitSlot } from "../link/api.ts";
 import { COMMAND } from "../link/commands.ts";
@@ -28,6 +27,11 @@ export class CellSender {
     return this.#slot.congested;
   }
 
+  /** Whether the circuit can grow: EXTEND2 must be in a RELAY_EARLY cell. */
+  get canExtend(): boolean {
+    return this.#earlyLeft > 0;
+  }
+
   /** Sends a cell to hop `hop` (0 is the first) and returns its SENDME tag. */
   send(
     hop: number,
@@ -36,11 +40,7 @@ export class CellSender {
     streamId: number,
     data: Uint8Array,
   ): Uint8Array {
-    const extends_ = command === RelayCommand.EXTEND2;
-    if (extends_ && this.#earlyLeft === 0) {
-      throw new TorError("limit", "ALLIUM_E_CIRCUIT_TOO_LONG", "the circuit has no RELAY_EARLY cell left");
-    }
-    const early = this.#earlyLeft > 0 && (extends_ || hop > 0);
+    const early = this.#earlyLeft > 0 && (hop > 0 || command === RelayCommand.EXTEND2);
     if (early) this.#earlyLeft--;
     format.encode(this.#body, command, streamId, data);
     const tag = this.onion.encrypt(hop, this.#body);

@@ -120,7 +120,10 @@ export class TorCircuit implements Circuit {
     });
   }
 
-  extend(target: HopTarget, options: CircuitOptions = {}): Promise<void> {
+  async extend(target: HopTarget, options: CircuitOptions = {}): Promise<void> {
+    if (!this.#sender.canExtend) {
+      throw new TorError("limit", "ALLIUM_E_CIRCUIT_TOO_LONG", "the circuit has no RELAY_EARLY cell left");
+    }
     return this.#build(options, async () => {
       const last = this.#lastHop();
       const handshake = await ntorHandshake(target);
@@ -183,9 +186,11 @@ export class TorCircuit implements Circuit {
 
   async #addHop(target: ChannelTarget, handshake: ClientHandshake, answer: Uint8Array): Promise<void> {
     const material = await handshake.finish(answer, TOR1_KEY_MATERIAL);
-    this.#requireAlive();
-    this.#sender.onion.add(new Tor1Crypto(material));
+    const crypto = new Tor1Crypto(material);
     material.fill(0);
+    if (this.isClosed) crypto.destroy();
+    this.#requireAlive();
+    this.#sender.onion.add(crypto);
     const hop = new Hop({
       index: this.#hops.length,
       target,

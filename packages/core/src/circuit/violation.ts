@@ -21,7 +21,6 @@ export type CircuitViolation =
   | "UNKNOWN_COMMAND"
   | "UNKNOWN_STREAM"
   | "UNRECOGNIZED"
-  | "WINDOW"
   | "WRONG_HOP"
   | "WRONG_STATE";
 

@@ -8,7 +8,7 @@ export interface HopFlow {
   dataSent(tag: Uint8Array): void;
   /** The body of a circuit-level SENDME. @throws TorError `protocol-violation` when it is not owed or not authentic */
   sendmeReceived(body: Uint8Array): void;
-  /** A DATA cell came; returns whether a SENDME for it must be sent. @throws TorError when the window is overrun */
+  /** A DATA cell came; returns whether a SENDME with its tag must be sent now. */
   dataReceived(): boolean;
   /** How many bytes of data the next DATA cell carries when `available` are at hand and `max` fit. */
   dataLength(available: number, max: number): number;

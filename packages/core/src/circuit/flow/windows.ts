@@ -20,7 +20,8 @@ const RANDOM_ROOM = 4 + 16;
 
 export class WindowFlow implements HopFlow {
   #sendWindow = CIRCUIT_WINDOW;
-  #receiveWindow = CIRCUIT_WINDOW;
+  /** DATA cells since the last SENDME; it is sent as soon as it is due, so the window never closes on our side. */
+  #received = 0;
   /** Tags of the cells for which SENDMEs are owed, oldest first; at most ten. */
   readonly #owed: Uint8Array[] = [];
   #cellsUntilRandom = randomInterval();
@@ -50,11 +51,8 @@ export class WindowFlow implements HopFlow {
   }
 
   dataReceived(): boolean {
-    if (this.#receiveWindow === 0) throw circuitViolation("WINDOW", "more DATA than the circuit's window");
-    this.#receiveWindow--;
-    if (this.#receiveWindow > CIRCUIT_WINDOW - CIRCUIT_INCREMENT) return false;
-    this.#receiveWindow += CIRCUIT_INCREMENT;
-    return true;
+    this.#received = (this.#received + 1) % CIRCUIT_INCREMENT;
+    return this.#received === 0;
   }
 
   dataLength(available: number, max: number): number {
