@@ -577,7 +577,7 @@ describe("keeping fresh", () => {
     current = old;
     const controller = new AbortController();
     const following = manager.keepFresh(controller.signal);
-    await clock.advance(2 * HOUR);
+    await clock.advance(3 * HOUR);
     expect(manager.netdir).toBe(first);
     expect(caches.blamed.some(({ error }) => error.code === "ALLIUM_E_CONSENSUS_ROLLBACK")).toBe(true);
     controller.abort();
