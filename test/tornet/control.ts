@@ -12,10 +12,15 @@ export class ControlError extends Error {}
 
 export class Control {
   readonly #socket: net.Socket;
+  readonly #closed: Promise<never>;
   #received = "";
 
   private constructor(socket: net.Socket) {
     this.#socket = socket;
+    this.#closed = new Promise((_, reject) => {
+      socket.on("close", () => reject(new ControlError("the control connection has closed")));
+    });
+    this.#closed.catch(() => {});
     socket.setEncoding("latin1");
   }
 
@@ -44,7 +49,7 @@ export class Control {
         if (!final.startsWith("2")) throw new ControlError(`${command.split(" ")[0]}: ${final}`);
         return this.#received;
       }
-      const [chunk] = await once(this.#socket, "data");
+      const [chunk] = await Promise.race([once(this.#socket, "data"), this.#closed]);
       this.#received += chunk;
     }
   }

@@ -10,7 +10,8 @@ import type { NodeInfo } from "./types.ts";
 const POLL_MS = 200;
 /** How long a relay that has no consensus yet is left alone before its download back-off is reset again. */
 const RELOAD_MS = 1500;
-const RELAYS_TIMEOUT_MS = 90_000;
+/** Long enough for the consensus after the first, where a relay has missed that. */
+const RELAYS_TIMEOUT_MS = 180_000;
 const FETCH_TIMEOUT_MS = 60_000;
 const ATTEMPT_TIMEOUT_MS = 10_000;
 

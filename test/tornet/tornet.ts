@@ -5,6 +5,7 @@ import { execFile, fork } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
+import { availableParallelism, loadavg } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import type { NetworkConfig } from "@allium/core";
@@ -23,7 +24,7 @@ import { clientReady, relaysReady } from "./readiness.ts";
 import { LARGE_BYTES, LARGE_SHA256 } from "./servers/content.ts";
 import { ZONE } from "./servers/dns.ts";
 import type { KeeperReport } from "./servers/keeper.ts";
-import { bandwidthFile, ONION_TIME_PERIOD, torrc } from "./torrc.ts";
+import { bandwidthFile, ONION_TIME_PERIOD, type Timing, torrc } from "./torrc.ts";
 import type { NodeInfo, Scheduler, Tornet, TornetInfo, TornetOptions } from "./types.ts";
 
 const repository = resolve(import.meta.dirname, "../..");
@@ -31,6 +32,8 @@ const cacheRoot = join(repository, ".cache/tornet");
 /** Files that are there only while the network is; logs and data in `nodes` stay for a look. */
 const results = ["network.json", "info.json", "owner"];
 const OLDEST_TOR = [0, 4, 9];
+/** Load per processor, over the last minute, from which the first vote is put off. */
+const BUSY = 0.75;
 const KEEPER_TIMEOUT_MS = 20_000;
 
 async function torVersion(): Promise<string> {
@@ -176,9 +179,9 @@ class Run implements Tornet {
     this.#progress(0.15, "starting the relays");
     const servers = await this.#startKeeper();
     await this.#writeShared(servers);
-    const startedAt = Date.now();
+    const timing = { startedAt: Date.now(), isBusy: (loadavg()[0] ?? 0) > BUSY * availableParallelism() };
     const plans = layout.nodes.filter((node) => node.role !== "client");
-    for (const plan of plans) await this.#startNode(plan, scheduler, startedAt);
+    for (const plan of plans) await this.#startNode(plan, scheduler, timing);
     const relays = [...this.#nodes];
     this.#progress(0.25, "the authorities vote");
     await relaysReady(relays, {
@@ -186,7 +189,7 @@ class Run implements Tornet {
       onPart: (part) =>
         this.#progress(0.3 + 0.5 * part, `${Math.round(part * relays.length)} relays know the network`),
     });
-    await this.#startClient(version, scheduler, servers, startedAt);
+    await this.#startClient(version, scheduler, servers, timing);
     await this.#writeResults();
     this.#progress(1, "ready");
   }
@@ -227,7 +230,7 @@ class Run implements Tornet {
     await writeFile(join(nodes, "bwfile"), bandwidthFile(layout, this.#keys, Date.now()));
   }
 
-  async #startNode(plan: NodePlan, scheduler: Scheduler, startedAt: number): Promise<NodeInfo> {
+  async #startNode(plan: NodePlan, scheduler: Scheduler, timing: Timing): Promise<NodeInfo> {
     const nodes = join(this.#dir, "nodes");
     const dataDirectory = join(nodes, plan.nickname);
     const text = torrc(plan, {
@@ -238,7 +241,7 @@ class Run implements Tornet {
       resolvConf: join(nodes, "resolv.conf"),
       bandwidthFile: join(nodes, "bwfile"),
       ownerPid: process.pid,
-      startedAt,
+      timing,
     });
     const file = join(dataDirectory, "torrc");
     await writeFile(file, text);
@@ -256,11 +259,11 @@ class Run implements Tornet {
     version: string,
     scheduler: Scheduler,
     servers: KeeperReport,
-    startedAt: number,
+    timing: Timing,
   ): Promise<void> {
     const plan = this.#claim.layout.nodes.find((node) => node.role === "client");
     if (plan === undefined) throw new Error("the layout has no client");
-    const client = await this.#startNode(plan, scheduler, startedAt);
+    const client = await this.#startNode(plan, scheduler, timing);
     this.#info = this.#describe(version, scheduler, servers, client);
     await clientReady(client, this.#info.socks, this.#info.http.namedUrl, {
       signal: this.#signal,
