@@ -32,8 +32,6 @@ function checkHeader(header: Uint8Array): number {
   if (length > limit) {
     throw new TlsError("record_overflow", "ALLIUM_E_TLS_RECORD", `a record of ${length} bytes`);
   }
-  // Only application data may be empty, and that is never sent in the clear (RFC 8446 5.1).
-  if (length === 0) throw new TlsError("unexpected_message", "ALLIUM_E_TLS_RECORD", "an empty record");
   return length;
 }
 
