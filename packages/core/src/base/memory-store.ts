@@ -11,9 +11,11 @@ export function memoryStore(): Store {
       return values.get(key)?.slice();
     },
     async set(entries) {
-      for (const [key, value] of entries) {
+      // Copied first, so that entries that cannot be read leave nothing half done.
+      const copies = [...entries].map(([key, value]) => [key, value && Uint8Array.from(value)] as const);
+      for (const [key, value] of copies) {
         if (value === undefined) values.delete(key);
-        else values.set(key, value.slice());
+        else values.set(key, value);
       }
     },
     async lock(name, fn) {
