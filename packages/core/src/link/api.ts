@@ -49,9 +49,9 @@ export interface CircuitSlot {
 /** An authenticated link to a relay. */
 export interface Channel {
   readonly peer: ChannelTarget;
-  /** The address that the dialer was asked for first, as sent in NETINFO's OTHERADDR. */
+  /** 4 or 5 (tor-spec 4.1). */
   readonly linkProtocol: number;
-  /** Relay's clock minus ours in milliseconds, from its NETINFO (authenticated by CERTS). */
+  /** Relay's clock minus ours in milliseconds, as far as its NETINFO makes it certain; 0 when it may be right. */
   readonly clockSkew: number;
   /** Monotonic time when the last circuit left, or undefined while one is open. */
   readonly unusedSince: number | undefined;

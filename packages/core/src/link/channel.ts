@@ -3,67 +3,71 @@
 
 import { deferred } from "../base/abort.ts";
 import type { ByteStream } from "../base/byte-stream.ts";
-import { TorError, toTorError } from "../base/errors.ts";
-import type { Clock } from "../base/ports.ts";
+import { type TorError, toTorError } from "../base/errors.ts";
+import type { Clock, Log } from "../base/ports.ts";
 import type { Channel, ChannelTarget, CircuitHandler, CircuitSlot } from "./api.ts";
 import { CircuitIds } from "./circuit-ids.ts";
-import { type Cell, COMMAND, isVariableLength } from "./commands.ts";
-import { linkViolation } from "./errors.ts";
+import { type Cell, COMMAND } from "./commands.ts";
+import { linkClosed, linkViolation } from "./errors.ts";
 import type { LinkHandshake } from "./handshake.ts";
 import { Outbound } from "./outbound.ts";
 
-/** tor-spec 5.4: clients tell no reason. */
+/** Reason NONE: tor-spec 5.4 wants no other from clients. */
 const DESTROY_NONE = Uint8Array.of(0);
 
-/** Cells that a relay may send a client for a circuit. */
-const CIRCUIT_COMMANDS: ReadonlySet<number> = new Set([
-  COMMAND.relay,
-  COMMAND.relayEarly,
-  COMMAND.createdFast,
-  COMMAND.created2,
-  COMMAND.destroy,
-]);
-
-/** Known commands that have no place on an open channel towards a client. */
-const MISPLACED_COMMANDS: ReadonlySet<number> = new Set([
-  1, // CREATE
-  2, // CREATED: TAP is not spoken
+/** Known commands that a relay has no reason to send to a client whose channel is open. */
+const MISPLACED: ReadonlySet<number> = new Set([
+  COMMAND.create,
+  COMMAND.created,
   COMMAND.createFast,
   COMMAND.create2,
-  COMMAND.versions,
   COMMAND.netinfo,
-  12, // PADDING_NEGOTIATE: only clients send it
+  COMMAND.paddingNegotiate,
   COMMAND.certs,
   COMMAND.authChallenge,
-  131, // AUTHENTICATE
+  COMMAND.authenticate,
 ]);
+
+/** A command is looked at before its body is waited for, so that no refused cell is gathered first. */
+function checkCommand(command: number): void {
+  if (MISPLACED.has(command)) throw linkViolation("COMMAND", `command ${command} on an open channel`);
+}
+
+export interface LinkChannelOptions {
+  readonly target: ChannelTarget;
+  readonly clock: Clock;
+  readonly log?: Log | undefined;
+}
 
 export class LinkChannel implements Channel {
   readonly peer: ChannelTarget;
   readonly linkProtocol: number;
   readonly clockSkew: number;
   readonly #clock: Clock;
+  readonly #log: Log | undefined;
   readonly #stream: ByteStream;
   readonly #outbound: Outbound;
   readonly #ids = new CircuitIds();
-  readonly #circuits = new Map<number, CircuitHandler>();
+  /** In the order in which they are told that there is room to send. */
+  readonly #slots = new Map<number, Slot>();
   readonly #closed = deferred<TorError>();
   #closeError: TorError | undefined;
   #unusedSince: number | undefined;
-  /** Which circuit is told first that the channel has room again. */
-  #turn = 0;
 
-  constructor(stream: ByteStream, handshake: LinkHandshake, peer: ChannelTarget, clock: Clock) {
-    this.peer = peer;
+  /** Starts to read at once. */
+  constructor(stream: ByteStream, handshake: LinkHandshake, { target, clock, log }: LinkChannelOptions) {
+    this.peer = target;
     this.linkProtocol = handshake.linkProtocol;
     this.clockSkew = handshake.clockSkew;
     this.#clock = clock;
+    this.#log = log;
     this.#stream = stream;
     this.#unusedSince = clock.monotonic();
     this.#outbound = new Outbound(stream, clock, {
       drained: () => this.#tellWritable(),
       failed: (error) => this.close(toTorError(error)),
     });
+    handshake.decoder.check = checkCommand;
     void this.#receive(handshake);
   }
 
@@ -72,7 +76,7 @@ export class LinkChannel implements Channel {
   }
 
   get circuitCount(): number {
-    return this.#circuits.size;
+    return this.#slots.size;
   }
 
   get isClosed(): boolean {
@@ -85,34 +89,43 @@ export class LinkChannel implements Channel {
 
   attach(handler: CircuitHandler): CircuitSlot {
     if (this.#closeError !== undefined) throw this.#closeError;
-    const circuitId = this.#ids.allocate((id) => this.#circuits.has(id));
-    this.#circuits.set(circuitId, handler);
+    const circuitId = this.#ids.allocate((id) => this.#slots.has(id));
+    const slot = new Slot(circuitId, handler, this.#outbound, (phase) => this.#left(circuitId, phase));
+    this.#slots.set(circuitId, slot);
     this.#unusedSince = undefined;
-    return new Slot(this, this.#outbound, circuitId);
+    return slot;
   }
 
-  close(
-    error: TorError = new TorError("circuit-collapse", "ALLIUM_E_LINK_CLOSED", "the link was closed"),
-  ): void {
+  close(error: TorError = linkClosed("the link was closed")): void {
     if (this.#closeError !== undefined) return;
     this.#closeError = error;
+    this.#outbound.stop();
     this.#stream.close(error);
-    const handlers = [...this.#circuits.values()];
-    this.#circuits.clear();
+    if (error.kind === "protocol-violation") {
+      this.#log?.({
+        level: "warn",
+        code: "link-violation",
+        message: error.message,
+        data: { error: error.code },
+      });
+    }
+    const slots = [...this.#slots.values()];
+    this.#slots.clear();
     this.#closed.resolve(error);
-    for (const handler of handlers) handler.channelClosed(error);
+    for (const slot of slots) slot.channelClosed(error);
   }
 
-  /** Takes a circuit off the channel; its late cells are dropped from then on. */
-  detach(circuitId: number): void {
-    if (!this.#circuits.delete(circuitId)) return;
-    this.#ids.retire(circuitId);
-    this.#noteUnused();
-    if (!this.isClosed) this.#outbound.send(circuitId, COMMAND.destroy, DESTROY_NONE);
+  /** The circuit left by itself: what is on its way to it is dropped from now on. */
+  #left(circuitId: number, phase: SlotPhase): void {
+    this.#forget(circuitId);
+    if (phase === "new") return;
+    this.#ids.retire(circuitId, phase === "asked");
+    this.#outbound.send(circuitId, COMMAND.destroy, DESTROY_NONE);
   }
 
-  isAttached(circuitId: number): boolean {
-    return this.#circuits.has(circuitId);
+  #forget(circuitId: number): void {
+    this.#slots.delete(circuitId);
+    if (this.#slots.size === 0) this.#unusedSince = this.#clock.monotonic();
   }
 
   async #receive({ decoder }: LinkHandshake): Promise<void> {
@@ -123,9 +136,7 @@ export class LinkChannel implements Channel {
           if (this.isClosed) return;
         }
         const chunk = await this.#stream.read();
-        if (chunk === undefined) {
-          throw new TorError("circuit-collapse", "ALLIUM_E_LINK_CLOSED", "the relay closed the link");
-        }
+        if (chunk === undefined) throw linkClosed("the relay closed the link");
         decoder.append(chunk);
       }
     } catch (error) {
@@ -133,52 +144,77 @@ export class LinkChannel implements Channel {
     }
   }
 
-  #dispatch(cell: Cell): void {
-    const { command, circuitId } = cell;
-    if (CIRCUIT_COMMANDS.has(command)) return this.#toCircuit(cell);
-    if (MISPLACED_COMMANDS.has(command)) throw linkViolation(`command ${command} on an open channel`);
-    // PADDING, VPADDING and commands of the future: nothing to do (tor-spec 3), on circuit 0 only.
-    if (circuitId !== 0 && !isVariableLength(command)) {
-      throw linkViolation(`command ${command} for circuit ${circuitId}`);
+  #dispatch({ circuitId, command, body }: Cell): void {
+    switch (command) {
+      case COMMAND.relay:
+      case COMMAND.relayEarly:
+      case COMMAND.createdFast:
+      case COMMAND.created2: {
+        const slot = this.#slots.get(circuitId);
+        return slot === undefined ? this.#dropLate(circuitId, command) : slot.cell(command, body);
+      }
+      case COMMAND.destroy:
+        return this.#destroyed(circuitId, body[0] as number);
+      // All else has come through checkCommand: PADDING, VPADDING, later VERSIONS and commands of the future, which
+      // must all be dropped (tor-spec 3, 4.1).
     }
   }
 
-  #toCircuit({ circuitId, command, body }: Cell): void {
-    const handler = this.#circuits.get(circuitId);
-    if (handler === undefined) {
-      if (!this.#ids.isRetired(circuitId)) throw linkViolation("a cell for a circuit that is not there");
-      if (command === COMMAND.destroy) this.#ids.release(circuitId);
-    } else if (command === COMMAND.destroy) {
-      this.#circuits.delete(circuitId);
-      this.#noteUnused();
-      handler.destroyed(body[0] as number);
-    } else {
-      handler.cell(command, body);
+  #destroyed(circuitId: number, reason: number): void {
+    const slot = this.#slots.get(circuitId);
+    if (slot === undefined) {
+      this.#dropLate(circuitId, COMMAND.destroy);
+      this.#ids.release(circuitId);
+      return;
     }
+    this.#forget(circuitId);
+    slot.destroyed(reason);
   }
 
+  /** A cell that was on its way when we sent DESTROY is no fault of the relay's; any other is. */
+  #dropLate(circuitId: number, command: number): void {
+    const isAnswer = command === COMMAND.created2 || command === COMMAND.createdFast;
+    const late = isAnswer ? this.#ids.takeAnswer(circuitId) : this.#ids.isRetired(circuitId);
+    if (!late || command === COMMAND.relayEarly) throw unknownCircuit(command);
+  }
+
+  /** Whoever is told goes to the end of the line, so that one busy circuit cannot keep the others from sending. */
   #tellWritable(): void {
-    const handlers = [...this.#circuits.values()];
-    this.#turn = handlers.length === 0 ? 0 : (this.#turn + 1) % handlers.length;
-    for (let i = 0; i < handlers.length && !this.#outbound.congested; i++) {
-      handlers[(this.#turn + i) % handlers.length]?.writable();
+    for (const slot of [...this.#slots.values()]) {
+      if (this.#outbound.congested) return;
+      if (!this.#slots.delete(slot.circuitId)) continue;
+      this.#slots.set(slot.circuitId, slot);
+      slot.writable();
     }
-  }
-
-  #noteUnused(): void {
-    if (this.#circuits.size === 0) this.#unusedSince = this.#clock.monotonic();
   }
 }
 
+/**
+ * - `new`: the relay knows nothing of the circuit yet
+ * - `asked`: CREATE was sent
+ * - `answered`: CREATED came
+ * - `gone`: for good
+ */
+type SlotPhase = "new" | "asked" | "answered" | "gone";
+
 class Slot implements CircuitSlot {
   readonly circuitId: number;
-  readonly #channel: LinkChannel;
+  readonly #handler: CircuitHandler;
   readonly #outbound: Outbound;
+  readonly #left: (phase: SlotPhase) => void;
+  #phase: SlotPhase = "new";
 
-  constructor(channel: LinkChannel, outbound: Outbound, circuitId: number) {
-    this.#channel = channel;
-    this.#outbound = outbound;
+  /** @param left called once when the circuit leaves by itself, with the phase that it left */
+  constructor(
+    circuitId: number,
+    handler: CircuitHandler,
+    outbound: Outbound,
+    left: (phase: SlotPhase) => void,
+  ) {
     this.circuitId = circuitId;
+    this.#handler = handler;
+    this.#outbound = outbound;
+    this.#left = left;
   }
 
   get congested(): boolean {
@@ -187,10 +223,45 @@ class Slot implements CircuitSlot {
 
   send(command: number, body: Uint8Array): void {
     // After DESTROY in either direction the id is not ours to use.
-    if (this.#channel.isAttached(this.circuitId)) this.#outbound.send(this.circuitId, command, body);
+    if (this.#phase === "gone") return;
+    if (this.#phase === "new") this.#phase = "asked";
+    this.#outbound.send(this.circuitId, command, body);
   }
 
   destroy(): void {
-    this.#channel.detach(this.circuitId);
+    const phase = this.#phase;
+    if (phase === "gone") return;
+    this.#phase = "gone";
+    this.#left(phase);
   }
+
+  cell(command: number, body: Uint8Array): void {
+    this.#requireAsked(command);
+    if (command === COMMAND.createdFast || command === COMMAND.created2) this.#phase = "answered";
+    this.#handler.cell(command, body);
+  }
+
+  destroyed(reason: number): void {
+    this.#requireAsked(COMMAND.destroy);
+    this.#phase = "gone";
+    this.#handler.destroyed(reason);
+  }
+
+  channelClosed(error: TorError): void {
+    this.#phase = "gone";
+    this.#handler.channelClosed(error);
+  }
+
+  writable(): void {
+    this.#handler.writable();
+  }
+
+  /** A relay cannot know an id that we have not used yet. */
+  #requireAsked(command: number): void {
+    if (this.#phase === "new") throw unknownCircuit(command);
+  }
+}
+
+function unknownCircuit(command: number): TorError {
+  return linkViolation("UNKNOWN_CIRCUIT", `command ${command} for a circuit that is not there`);
 }

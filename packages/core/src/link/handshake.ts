@@ -3,28 +3,59 @@
 
 import type { ByteStream } from "../base/byte-stream.ts";
 import { Reader, Writer } from "../base/bytes.ts";
-import { TorError } from "../base/errors.ts";
+import { badApiUsage } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
 import type { ChannelTarget } from "./api.ts";
 import { CellDecoder, encodeVariableCell, FIXED_CELL_LENGTH, writeFixedCell } from "./cell-codec.ts";
-import { type CertsLifetime, verifyCerts } from "./certs/certs-cell.ts";
+import { verifyCerts } from "./certs/certs-cell.ts";
+import { checkLifetimes } from "./certs/timeliness.ts";
 import { type Cell, COMMAND } from "./commands.ts";
-import { certViolation, linkViolation } from "./errors.ts";
-import { encodeNetinfo, parseNetinfo } from "./netinfo.ts";
+import { linkClosed, linkViolation } from "./errors.ts";
+import { encodeNetinfo, estimateClockSkew, parseNetinfo } from "./netinfo.ts";
 
-/** Link protocols that we speak; 4 brought 4-byte circuit ids, 5 link padding. */
-const VERSIONS = [4, 5];
-/** CERTS is some 3 KiB; a relay that pads more than this before NETINFO is up to something. */
+/** Link protocols that we speak; 4 brought 4-byte circuit ids, 5 link padding (tor-spec 4.1). */
+const VERSIONS: readonly number[] = [4, 5];
+/** The relay's cells are some 3 KiB in all; who pads more than this before NETINFO is up to something. */
 const MAX_HANDSHAKE_BYTES = 128 * 1024;
-/** A certificate that is off by less is off by our clock's or the relay's ordinary error. */
-const SKEW_THAT_EXPLAINS = 60_000;
 
 export interface LinkHandshake {
   readonly linkProtocol: number;
-  /** Relay's clock minus ours, in milliseconds, to about a second. */
+  /** Relay's clock minus ours, in milliseconds, as far as it is certain. */
   readonly clockSkew: number;
   /** Holds whatever the relay sent behind NETINFO. */
   readonly decoder: CellDecoder;
+}
+
+/**
+ * Runs the handshake over an open TLS session. It ends when the stream does: time limits are the caller's.
+ * @param tlsLeaf the relay's TLS certificate in DER
+ * @throws TorError `protocol-violation`, `relay-identity-mismatch`, `clock-skew`, or what the stream fails with
+ */
+export async function shakeHands(
+  stream: ByteStream,
+  tlsLeaf: Uint8Array,
+  target: ChannelTarget,
+  clock: Clock,
+): Promise<LinkHandshake> {
+  const [address] = target.addresses;
+  if (address === undefined) throw badApiUsage("ALLIUM_E_BAD_ADDRESS", "the relay has no address");
+  const source = new CellSource(stream);
+  const sentAt = clock.monotonic();
+  await stream.write(encodeVersions());
+  const linkProtocol = chooseVersion(await source.expect(COMMAND.versions, "VERSIONS"));
+  source.decoder.circuitIdLength = 4;
+
+  const lifetimes = verifyCerts(await source.expect(COMMAND.certs, "CERTS"), tlsLeaf, target);
+  checkAuthChallenge(await source.expect(COMMAND.authChallenge, "AUTH_CHALLENGE"));
+  const relayClock = parseNetinfo(await source.expect(COMMAND.netinfo, "NETINFO"));
+  const now = clock.now();
+  const clockSkew = estimateClockSkew(relayClock, now - (clock.monotonic() - sentAt), now);
+  checkLifetimes(lifetimes, now, clockSkew);
+
+  const netinfo = new Uint8Array(FIXED_CELL_LENGTH);
+  writeFixedCell(netinfo, 0, 0, COMMAND.netinfo, encodeNetinfo(address));
+  await stream.write(netinfo);
+  return { linkProtocol, clockSkew, decoder: source.decoder };
 }
 
 /** Reads the handshake's cells one by one, within its bounds. */
@@ -37,17 +68,25 @@ class CellSource {
     this.#stream = stream;
   }
 
-  /** The next cell other than VPADDING; it must be `command` on circuit 0. */
+  /** The body of the next cell that counts, which must be `command` on circuit 0. */
   async expect(command: number, name: string): Promise<Uint8Array> {
+    this.decoder.check = (found) => {
+      if (found !== command && !this.#ignored(found)) {
+        throw linkViolation("ORDER", `command ${found} where ${name} belongs`);
+      }
+    };
     for (;;) {
       const cell = await this.#next();
-      if (cell.circuitId !== 0)
-        throw linkViolation(`a cell for circuit ${cell.circuitId} during the handshake`);
-      if (cell.command === command) return cell.body;
-      if (cell.command !== COMMAND.vpadding || command === COMMAND.versions) {
-        throw linkViolation(`command ${cell.command} where ${name} belongs`);
+      if (cell.circuitId !== 0) {
+        throw linkViolation("CIRCUIT_ID", `${name} is awaited and a cell for circuit ${cell.circuitId} came`);
       }
+      if (cell.command === command) return cell.body;
     }
+  }
+
+  /** VPADDING may come at any time, and VERSIONS after the first must be ignored (tor-spec 4.1). */
+  #ignored(command: number): boolean {
+    return command === COMMAND.vpadding || command === COMMAND.versions;
   }
 
   async #next(): Promise<Cell> {
@@ -55,71 +94,39 @@ class CellSource {
       const cell = this.decoder.next();
       if (cell !== undefined) return cell;
       const chunk = await this.#stream.read();
-      if (chunk === undefined) throw linkViolation("the relay closed the link during the handshake");
+      if (chunk === undefined) throw linkClosed("the relay closed the link during the handshake");
       this.#received += chunk.length;
-      if (this.#received > MAX_HANDSHAKE_BYTES) throw linkViolation("more bytes than a handshake has");
+      if (this.#received > MAX_HANDSHAKE_BYTES) {
+        throw linkViolation("HANDSHAKE_LENGTH", "more bytes than a handshake has");
+      }
       this.decoder.append(chunk);
     }
   }
 }
 
-/**
- * Runs the handshake over an open TLS session.
- * @param tlsLeaf the relay's TLS certificate in DER
- * @throws TorError `protocol-violation`, `relay-identity-mismatch`, `clock-skew`, or what the stream fails with
- */
-export async function shakeHands(
-  stream: ByteStream,
-  tlsLeaf: Uint8Array,
-  target: ChannelTarget,
-  clock: Clock,
-): Promise<LinkHandshake> {
-  const source = new CellSource(stream);
-  const offer = new Writer(8);
-  for (const version of VERSIONS) offer.u16(version);
-  await stream.write(encodeVariableCell(2, COMMAND.versions, offer.finish()));
-  const linkProtocol = chooseVersion(await source.expect(COMMAND.versions, "VERSIONS"));
-  source.decoder.circuitIdLength = 4;
-
-  const lifetime = verifyCerts(await source.expect(COMMAND.certs, "CERTS"), tlsLeaf, target);
-  checkAuthChallenge(await source.expect(COMMAND.authChallenge, "AUTH_CHALLENGE"));
-  const relayClock = parseNetinfo(await source.expect(COMMAND.netinfo, "NETINFO"));
-  const clockSkew = relayClock - clock.now();
-  checkLifetime(lifetime, clock.now(), clockSkew);
-
-  const [address] = target.addresses;
-  if (address === undefined) throw linkViolation("a relay without an address");
-  const netinfo = new Uint8Array(FIXED_CELL_LENGTH);
-  writeFixedCell(netinfo, 0, 0, COMMAND.netinfo, encodeNetinfo(address));
-  await stream.write(netinfo);
-  return { linkProtocol, clockSkew, decoder: source.decoder };
+function encodeVersions(): Uint8Array {
+  const body = new Writer(2 * VERSIONS.length);
+  for (const version of VERSIONS) body.u16(version);
+  return encodeVariableCell(2, COMMAND.versions, body.finish());
 }
 
+/** The highest version that both sides have (tor-spec 4.1). */
 function chooseVersion(body: Uint8Array): number {
-  const reader = new Reader(body, (message) => linkViolation(`malformed VERSIONS: ${message}`));
+  const reader = new Reader(body, (message) => linkViolation("VERSIONS", `malformed VERSIONS: ${message}`));
   let best = 0;
   while (reader.remaining > 0) {
     const version = reader.u16();
     if (VERSIONS.includes(version) && version > best) best = version;
   }
-  if (best === 0) throw linkViolation("the relay speaks no link protocol that we do");
+  if (best === 0) throw linkViolation("NO_COMMON_VERSION", "the relay speaks no link protocol that we do");
   return best;
 }
 
-/** We do not authenticate, so the challenge is only held to its form (tor-spec 4.3). */
+/** We do not authenticate, so the challenge is only held to its form (tor-spec 4.3). Bytes behind it are ignored. */
 function checkAuthChallenge(body: Uint8Array): void {
-  const reader = new Reader(body, (message) => linkViolation(`malformed AUTH_CHALLENGE: ${message}`));
+  const malformed = (message: string) =>
+    linkViolation("AUTH_CHALLENGE", `malformed AUTH_CHALLENGE: ${message}`);
+  const reader = new Reader(body, malformed);
   reader.take(32);
   reader.take(2 * reader.u16());
-}
-
-function checkLifetime(lifetime: CertsLifetime, now: number, clockSkew: number): void {
-  const holds = (time: number) => lifetime.notBefore <= time && time < lifetime.notAfter;
-  if (holds(now)) return;
-  if (Math.abs(clockSkew) > SKEW_THAT_EXPLAINS && holds(now + clockSkew)) {
-    const minutes = Math.round(clockSkew / 60_000);
-    const message = `the relay's certificates hold by its clock but not by ours, which differs by ${minutes} minutes`;
-    throw new TorError("clock-skew", "ALLIUM_E_CLOCK_SKEW", message);
-  }
-  throw certViolation(now < lifetime.notBefore ? "not valid yet" : "expired");
 }

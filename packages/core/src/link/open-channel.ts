@@ -1,17 +1,21 @@
 // Opens a channel: dials the relay, runs TLS, runs the link handshake (tor-spec 2 and 4). The room's entry.
-// Not in this room: what a circuit's cells mean; link padding; which relay to open a channel to.
+// Not in this room: what a circuit's cells mean; link padding; which relay to open a channel to, and how many.
 
 import { onAbort, throwIfAborted, withTimeout } from "../base/abort.ts";
+import type { ByteStream } from "../base/byte-stream.ts";
 import { duplexStream } from "../base/duplex-stream.ts";
 import { badApiUsage, TorError } from "../base/errors.ts";
 import type { Clock, Dialer, Log } from "../base/ports.ts";
 import { connectTls } from "../tls/connect.ts";
 import type { Channel, ChannelTarget } from "./api.ts";
-import { LinkChannel } from "./channel.ts";
+import { LinkChannel, type LinkChannelOptions } from "./channel.ts";
 import { shakeHands } from "./handshake.ts";
 import { randomServerName } from "./server-name.ts";
 
-/** Dial, TLS and link handshake together; a slow mobile link needs some 5 s, C tor waits 60 s for a circuit in all. */
+/**
+ * Dial, TLS and link handshake together take about six round trips through a bridge: a relay that is worth having is there
+ * in 20 s even where each takes two seconds with a lost packet, and one that is not is given up while the user still waits.
+ */
 const DEFAULT_TIMEOUT = 20_000;
 
 export interface OpenChannelOptions {
@@ -30,36 +34,63 @@ export interface OpenChannelOptions {
  * `offline` (`ALLIUM_E_LINK_TIMEOUT`) when the time is over; `aborted`
  */
 export async function openChannel(options: OpenChannelOptions): Promise<Channel> {
-  const { clock, target, timeout = DEFAULT_TIMEOUT } = options;
+  const { clock, target, signal, timeout: ms = DEFAULT_TIMEOUT } = options;
   if (target.addresses.length === 0) throw badApiUsage("ALLIUM_E_BAD_ADDRESS", "the relay has no address");
+  const progress = { step: "a connection" };
   const error = () =>
     new TorError(
       "offline",
       "ALLIUM_E_LINK_TIMEOUT",
-      `the relay completed no link handshake within ${timeout} ms`,
+      `no answer within ${ms} ms: ${progress.step} is missing`,
     );
-  return withTimeout({ clock, ms: timeout, signal: options.signal, error }, (signal) =>
-    open(options, timeout, signal),
-  );
+  return withTimeout({ clock, ms, signal, error }, (limited) => open(options, ms, limited, progress));
 }
 
-async function open(options: OpenChannelOptions, timeout: number, signal: AbortSignal): Promise<Channel> {
+async function open(
+  options: OpenChannelOptions,
+  timeout: number,
+  signal: AbortSignal,
+  progress: { step: string },
+): Promise<Channel> {
   const { dialer, target, clock, log } = options;
   const pipe = duplexStream(await dialer.dial(target.addresses, { signal }));
+  // Whatever runs below ends when the pipe does.
   const forget = onAbort(signal, (error) => pipe.close(error));
   try {
     throwIfAborted(signal);
+    progress.step = "the TLS handshake";
     const serverName = randomServerName();
     const tls = await connectTls(pipe, { serverName, clock, timeout, signal, ...(log && { log }) });
-    const [leaf] = tls.peerCertificates;
-    if (leaf === undefined) throw new TorError("internal", "ALLIUM_E_INTERNAL", "TLS without a certificate");
-    const handshake = await shakeHands(tls, leaf, target, clock);
-    throwIfAborted(signal);
-    return new LinkChannel(tls, handshake, target, clock);
-  } catch (error) {
-    pipe.close(error);
-    throw error;
+    progress.step = "the link handshake";
+    // TLS refuses an empty chain.
+    const leaf = tls.peerCertificates[0] as Uint8Array;
+    return await establishChannel(tls, leaf, { target, clock, log });
   } finally {
     forget();
+  }
+}
+
+/**
+ * The part behind TLS: handshake, then a channel that owns the stream. A stream whose handshake fails is closed.
+ * @param tlsLeaf the relay's TLS certificate in DER
+ */
+export async function establishChannel(
+  stream: ByteStream,
+  tlsLeaf: Uint8Array,
+  options: LinkChannelOptions,
+): Promise<Channel> {
+  try {
+    const handshake = await shakeHands(stream, tlsLeaf, options.target, options.clock);
+    const { linkProtocol, clockSkew } = handshake;
+    options.log?.({
+      level: "debug",
+      code: "link-open",
+      message: "link handshake done",
+      data: { linkProtocol, clockSkew: Math.round(clockSkew) },
+    });
+    return new LinkChannel(stream, handshake, options);
+  } catch (error) {
+    stream.close(error);
+    throw error;
   }
 }

@@ -1,25 +1,26 @@
 // A channel's sending side: cells are queued synchronously and leave together, one TLS write a turn, with marks that tell
 // circuits when to hold data back.
 
-import { withTimeout } from "../base/abort.ts";
 import type { ByteStream } from "../base/byte-stream.ts";
 import { TorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
 import { FIXED_CELL_LENGTH, writeFixedCell } from "./cell-codec.ts";
 
-/** Above this many queued bytes circuits hold data cells back; four TLS records. */
+/** Above this many queued bytes circuits hold data cells back; four TLS records, besides the write under way. */
 const HIGH_MARK = 64 * 1024;
 /** Below this they go on. */
 const LOW_MARK = 16 * 1024;
-/** Control cells are let past the high mark, but not without end. */
+/** Control cells are let past the high mark, but not without end: 8000 of them mean that nothing is taken any more. */
 const LIMIT = 4 * 1024 * 1024;
-/** A link that takes nothing for this long is dead, in milliseconds. */
+/** A link that takes nothing for this long is dead, in milliseconds: longer than TCP needs to get over a lost minute. */
 const STALL_TIMEOUT = 60_000;
-/** One TLS record of cells. */
-const FIRST_CAPACITY = 31 * FIXED_CELL_LENGTH;
+/** Most turns send one to four cells. */
+const FIRST_CAPACITY = 4 * FIXED_CELL_LENGTH;
 
 export interface OutboundEvents {
+  /** There is room again after `congested`. */
   drained(): void;
+  /** Nothing more can be sent. */
   failed(error: unknown): void;
 }
 
@@ -31,6 +32,7 @@ export class Outbound {
   #length = 0;
   #flushing = false;
   #congested = false;
+  #stopped = false;
 
   constructor(stream: ByteStream, clock: Clock, events: OutboundEvents) {
     this.#stream = stream;
@@ -44,28 +46,32 @@ export class Outbound {
 
   /** Queues one fixed cell; `body` is copied. */
   send(circuitId: number, command: number, body: Uint8Array): void {
+    if (this.#stopped) return;
+    if (this.#length + FIXED_CELL_LENGTH > LIMIT) {
+      this.#events.failed(new TorError("limit", "ALLIUM_E_LINK_QUEUE", "the link's send queue is full"));
+      return;
+    }
     this.#reserve(FIXED_CELL_LENGTH);
     writeFixedCell(this.#queue, this.#length, circuitId, command, body);
     this.#length += FIXED_CELL_LENGTH;
     if (this.#length > HIGH_MARK) this.#congested = true;
-    if (this.#length > LIMIT) {
-      this.#events.failed(new TorError("limit", "ALLIUM_E_LINK_QUEUE", "the link's send queue is full"));
-    } else if (!this.#flushing) {
+    if (!this.#flushing) {
       this.#flushing = true;
       queueMicrotask(() => void this.#flush());
     }
   }
 
+  /** Drops what is queued and everything that comes. */
+  stop(): void {
+    this.#stopped = true;
+    this.#queue = new Uint8Array(0);
+    this.#length = 0;
+  }
+
   async #flush(): Promise<void> {
     try {
       while (this.#length > 0) {
-        const bytes = this.#queue.subarray(0, this.#length);
-        // The stream keeps what it is given, so the next cells get a buffer of their own.
-        this.#queue = new Uint8Array(0);
-        this.#length = 0;
-        await withTimeout({ clock: this.#clock, ms: STALL_TIMEOUT, error: stalled }, () =>
-          this.#stream.write(bytes),
-        );
+        await this.#write(this.#takeQueue());
         if (this.#congested && this.#length <= LOW_MARK) {
           this.#congested = false;
           this.#events.drained();
@@ -75,6 +81,25 @@ export class Outbound {
       this.#events.failed(error);
     } finally {
       this.#flushing = false;
+    }
+  }
+
+  /** Everything queued. The stream keeps what it is given, so the next cells get a buffer of their own. */
+  #takeQueue(): Uint8Array {
+    const bytes = this.#queue.subarray(0, this.#length);
+    this.#queue = new Uint8Array(0);
+    this.#length = 0;
+    return bytes;
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    const timer = this.#clock.timer(STALL_TIMEOUT);
+    // Failing closes the stream, which ends the write too.
+    timer.fired.then(() => this.#events.failed(stalled()));
+    try {
+      await this.#stream.write(bytes);
+    } finally {
+      timer.cancel();
     }
   }
 
@@ -88,5 +113,9 @@ export class Outbound {
 }
 
 function stalled(): TorError {
-  return new TorError("offline", "ALLIUM_E_LINK_STALLED", `the link took no byte for ${STALL_TIMEOUT} ms`);
+  return new TorError(
+    "circuit-collapse",
+    "ALLIUM_E_LINK_STALLED",
+    `the link took no byte for ${STALL_TIMEOUT} ms`,
+  );
 }

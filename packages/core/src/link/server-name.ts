@@ -1,5 +1,5 @@
 // The random server name of a link's TLS handshake, of the shape that C tor's clients send: "www.", 4 to 25 characters of
-// base32's alphabet, ".com".
+// base32's alphabet, ".com". Each length and each character is equally likely.
 
 import { randomInt } from "../base/random.ts";
 

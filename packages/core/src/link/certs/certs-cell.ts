@@ -6,27 +6,28 @@ import { equalBytes, Reader } from "../../base/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { rsaId } from "../../crypto/rsa.ts";
 import type { RelayIdentity } from "../api.ts";
-import { certViolation, identityMismatch } from "../errors.ts";
-import { CERT_TYPE, checkEd25519Certificate, KEY_TYPE, parseEd25519Certificate } from "./ed25519-cert.ts";
+import { type CertRole, certViolation, identityMismatch } from "../errors.ts";
+import {
+  CERT_TYPE,
+  checkEd25519Certificate,
+  type Ed25519Certificate,
+  KEY_TYPE,
+  parseEd25519Certificate,
+} from "./ed25519-cert.ts";
 import { checkCrossCert, readRsaIdentity } from "./rsa-certs.ts";
+import type { CertLifetime } from "./timeliness.ts";
 
 /** CertType values of the cell (tor-spec 4.2). Others are ignored. */
-const CELL_CERT = { rsaIdentity: 2, identityToSigning: 4, signingToTls: 5, crossCert: 7 } as const;
-
-/** The time in which all certificates of a relay hold, in milliseconds since the epoch. */
-export interface CertsLifetime {
-  readonly notBefore: number;
-  readonly notAfter: number;
-}
+const CELL_CERT: Readonly<Record<CertRole, number>> = { RSA_ID: 2, SIGNING: 4, LINK: 5, CROSSCERT: 7 };
 
 /** The certificates of a CERTS cell by their type. Bytes behind the last one are ignored, a type twice is not. */
 export function parseCertsCell(body: Uint8Array): Map<number, Uint8Array> {
-  const reader = new Reader(body, (message) => certViolation(`CERTS cell: ${message}`));
+  const reader = new Reader(body, (message) => certViolation("CELL", `malformed CERTS cell: ${message}`));
   const certs = new Map<number, Uint8Array>();
   for (let left = reader.u8(); left > 0; left--) {
     const type = reader.u8();
     const bytes = reader.vector(2);
-    if (certs.has(type)) throw certViolation(`two certificates of type ${type}`);
+    if (certs.has(type)) throw certViolation("DUPLICATE", `two certificates of type ${type}`);
     certs.set(type, bytes);
   }
   return certs;
@@ -35,33 +36,56 @@ export function parseCertsCell(body: Uint8Array): Map<number, Uint8Array> {
 /**
  * Checks every certificate of the cell, every signature, and both identities.
  * @param tlsLeaf the certificate of the TLS session, in DER
+ * @returns when the certificates hold, which is still to be checked
  * @throws TorError `protocol-violation` for bad certificates, `relay-identity-mismatch` for another relay's
  */
-export function verifyCerts(body: Uint8Array, tlsLeaf: Uint8Array, expected: RelayIdentity): CertsLifetime {
+export function verifyCerts(body: Uint8Array, tlsLeaf: Uint8Array, expected: RelayIdentity): CertLifetime[] {
   const certs = parseCertsCell(body);
-  const required = (type: number) => {
-    const bytes = certs.get(type);
-    if (bytes === undefined) throw certViolation(`no certificate of type ${type}`);
+  const required = (role: CertRole) => {
+    const bytes = certs.get(CELL_CERT[role]);
+    if (bytes === undefined) throw certViolation(`${role}_MISSING`, `no certificate ${role}`);
     return bytes;
   };
-  const identity = parseEd25519Certificate(required(CELL_CERT.identityToSigning));
-  const ed25519Id = identity.signedWith;
-  if (ed25519Id === undefined) throw certViolation("identity certificate without its signing key");
-  const { identityToSigning: certType } = CERT_TYPE;
-  checkEd25519Certificate(identity, { certType, keyType: KEY_TYPE.ed25519, signer: ed25519Id });
-
-  const link = parseEd25519Certificate(required(CELL_CERT.signingToTls));
-  const signer = identity.certifiedKey;
-  checkEd25519Certificate(link, { certType: CERT_TYPE.signingToTls, keyType: KEY_TYPE.sha256OfX509, signer });
-  if (!equalBytes(link.certifiedKey, sha256(tlsLeaf))) throw certViolation("made for another TLS session");
-
-  const rsa = readRsaIdentity(required(CELL_CERT.rsaIdentity));
-  const crossExpires = checkCrossCert(required(CELL_CERT.crossCert), rsa.key, ed25519Id);
+  const { signing, ed25519Id } = checkSigning(required("SIGNING"));
+  const link = checkLink(required("LINK"), signing.certifiedKey, tlsLeaf);
+  const rsa = readRsaIdentity(required("RSA_ID"));
+  const crossCertExpires = checkCrossCert(required("CROSSCERT"), rsa.key, ed25519Id);
 
   if (!equalBytes(ed25519Id, expected.ed25519Id)) throw identityMismatch("Ed25519");
   if (!equalBytes(rsaId(rsa.key), expected.rsaId)) throw identityMismatch("RSA");
-  return {
-    notBefore: rsa.notBefore,
-    notAfter: Math.min(identity.expires, link.expires, crossExpires, rsa.notAfter),
-  };
+  return [
+    { role: "SIGNING", notBefore: 0, notAfter: signing.expires },
+    { role: "LINK", notBefore: 0, notAfter: link.expires },
+    { role: "RSA_ID", notBefore: rsa.notBefore, notAfter: rsa.notAfter },
+    { role: "CROSSCERT", notBefore: 0, notAfter: crossCertExpires },
+  ];
+}
+
+/** Type 4: the identity, which the certificate itself names, vouches for the signing key. */
+function checkSigning(bytes: Uint8Array): { signing: Ed25519Certificate; ed25519Id: Uint8Array } {
+  const signing = parseEd25519Certificate(bytes);
+  const ed25519Id = signing.signedWith;
+  if (ed25519Id === undefined) throw certViolation("SIGNING_SIGNER", "no identity key in its certificate");
+  checkEd25519Certificate(signing, {
+    role: "SIGNING",
+    certType: CERT_TYPE.identityToSigning,
+    keyType: KEY_TYPE.ed25519,
+    signer: ed25519Id,
+  });
+  return { signing, ed25519Id };
+}
+
+/** Type 5: the signing key vouches for the TLS certificate. */
+function checkLink(bytes: Uint8Array, signingKey: Uint8Array, tlsLeaf: Uint8Array): Ed25519Certificate {
+  const link = parseEd25519Certificate(bytes);
+  checkEd25519Certificate(link, {
+    role: "LINK",
+    certType: CERT_TYPE.signingToTls,
+    keyType: KEY_TYPE.sha256OfX509,
+    signer: signingKey,
+  });
+  if (!equalBytes(link.certifiedKey, sha256(tlsLeaf))) {
+    throw certViolation("LINK_TLS", "the certificates were made for another TLS session");
+  }
+  return link;
 }
