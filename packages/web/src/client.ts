@@ -11,11 +11,10 @@ export interface WebClientOptions extends WebDialerOptions, Omit<TorClientOption
 
 /** @throws TorError `bad-api-usage` for options that cannot be */
 export function createTorClient(options: WebClientOptions): TorClient {
-  const { bridges, token, timeout, storeName = "allium", ...rest } = options;
+  const { bridges, token, storeName = "allium", ...rest } = options;
   const dialer = webDialer({
     bridges,
     ...(token !== undefined && { token }),
-    ...(timeout !== undefined && { timeout }),
   });
   return new TorClient({ ...rest, dialer, store: webStore(storeName) });
 }
