@@ -113,8 +113,7 @@ describe.each(BROWSERS)("the demo page in $name", ({ name, launch }) => {
   });
 
   it("looks right in light and dark, narrow and wide", async () => {
-    const themes = name === "firefox" ? (["light"] as const) : (["light", "dark"] as const);
-    for (const colorScheme of themes) {
+    for (const colorScheme of ["light", "dark"] as const) {
       for (const [label, width] of [
         ["narrow", 390],
         ["wide", 1280],
@@ -124,6 +123,8 @@ describe.each(BROWSERS)("the demo page in $name", ({ name, launch }) => {
         await page.screenshot({
           path: join(SCREENSHOTS, `demo-${name}-${colorScheme}-${label}.png`),
           fullPage: true,
+          // Playwright hides the caret by an inline style, which the page's policy refuses.
+          caret: "initial",
         });
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
         expect(overflow, `${colorScheme} ${label} scrolls sideways`).toBeLessThanOrEqual(0);
