@@ -233,7 +233,6 @@ export class TorCircuit implements Circuit {
   }
 
   #receive(command: number, body: Uint8Array): void {
-    if (this.#state === "closed") return;
     try {
       this.#dispatch(command, body);
     } catch (thrown) {

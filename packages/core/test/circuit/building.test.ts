@@ -1,10 +1,10 @@
 // Circuits are made hop by hop with real handshakes; what may go wrong on the way ends them with an error of its own.
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { TorError } from "../../src/base/errors.ts";
 import { createCircuit } from "../../src/circuit/create.ts";
-import { cellBody } from "../../src/circuit/handshake/create-cells.ts";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
+import { Tor1Crypto } from "../../src/circuit/relaycrypto/tor1.ts";
 import { COMMAND } from "../../src/link/commands.ts";
 import { manualClock } from "./clock.ts";
 import { type TestRelay, TestRelays, testCircuit, testRelay } from "./relay.ts";
@@ -290,11 +290,24 @@ describe("the end of a circuit", () => {
     expect(circuit.streamCount).toBe(0);
   });
 
-  test("nothing that comes after the end is looked at", async () => {
-    const { circuit, relays } = await testCircuit(1);
-    const deliver = relays.deliver.bind(relays);
+  test("every hop's keys are overwritten", async () => {
+    const { circuit } = await testCircuit(3);
+    const destroy = vi.spyOn(Tor1Crypto.prototype, "destroy");
     circuit.close();
-    deliver(COMMAND.relayEarly, cellBody(new Uint8Array(0)));
-    expect(await circuit.closed).toBeUndefined();
+    expect(new Set(destroy.mock.contexts).size).toBe(3);
+    destroy.mockRestore();
+  });
+
+  test("a circuit closed while keys are derived stays closed, without the new hop", async () => {
+    const { circuit, relays, targets } = await testCircuit(1);
+    relays.behaviour.reply = (reply) => {
+      queueMicrotask(() => circuit.close());
+      return reply;
+    };
+    await expect(circuit.extend(targets[1] as TestRelay)).rejects.toMatchObject({
+      code: "ALLIUM_E_CIRCUIT_CLOSED",
+    });
+    expect(circuit.isClosed).toBe(true);
+    expect(circuit.hops).toHaveLength(1);
   });
 });

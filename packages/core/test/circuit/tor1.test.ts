@@ -6,6 +6,7 @@ import { randomBytes } from "../../src/base/random.ts";
 import { Onion } from "../../src/circuit/relaycrypto/onion.ts";
 import { TOR1_KEY_MATERIAL, Tor1Crypto } from "../../src/circuit/relaycrypto/tor1.ts";
 import { sha1, shake256 } from "../../src/crypto/hash.ts";
+import { AesCtrKeystream } from "../../src/crypto/keystream.ts";
 import { CELL_CRYPT } from "./cell-crypt-vectors.ts";
 import { relaySide } from "./relay.ts";
 
@@ -125,6 +126,16 @@ describe("tampering", () => {
     expect(client.decrypt(own)).toBe(0);
   });
 
+  test("a cell with the right digest but a `recognized` field that is not zero is nobody's", () => {
+    const material = KEYS[0] as Uint8Array;
+    const body = randomCell();
+    body[2] = 1;
+    const digest = sha1(new Uint8Array([...material.subarray(20, 40), ...body]));
+    body.set(digest.subarray(0, 4), 5);
+    new AesCtrKeystream(material.subarray(56, 72)).xor(body);
+    expect(new Tor1Crypto(material).decrypt(body)).toBeUndefined();
+  });
+
   test("a cell passed on keeps its bytes where they looked like a digest", () => {
     const relay = relaySide(KEYS[0] as Uint8Array);
     const client = new Tor1Crypto(KEYS[0] as Uint8Array);
@@ -135,4 +146,11 @@ describe("tampering", () => {
     expect(relay.decrypt(body)).toBeUndefined();
     expect(body).toEqual(original);
   });
+});
+
+test("keys that were destroyed encrypt nothing more", () => {
+  const { client } = circuit();
+  client.destroy();
+  expect(() => client.encrypt(0, randomCell())).toThrow();
+  expect(() => client.decrypt(randomCell())).toThrow();
 });

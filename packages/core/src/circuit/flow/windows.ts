@@ -9,11 +9,11 @@ import { circuitViolation } from "../violation.ts";
 import type { HopFlow, StreamFlow } from "./api.ts";
 
 /** tor-spec 7.3: cells of a circuit's window and of one SENDME. */
-export const CIRCUIT_WINDOW = 1000;
-export const CIRCUIT_INCREMENT = 100;
+const CIRCUIT_WINDOW = 1000;
+const CIRCUIT_INCREMENT = 100;
 /** tor-spec 7.4: the same for a stream. */
-export const STREAM_WINDOW = 500;
-export const STREAM_INCREMENT = 50;
+const STREAM_WINDOW = 500;
+const STREAM_INCREMENT = 50;
 
 /** Padding that makes a SENDME's tag unpredictable: a gap of 4 zero bytes and 16 random ones (proposal 289 3.4). */
 const RANDOM_ROOM = 4 + 16;

@@ -15,9 +15,6 @@ export function fastHandshake(x: Uint8Array = randomBytes(FAST_LENGTH)): ClientH
   return {
     clientPart: x,
     async finish(relayPart, length) {
-      if (relayPart.length !== 2 * FAST_LENGTH) {
-        throw circuitViolation("HANDSHAKE", `CREATED_FAST of ${relayPart.length} bytes`);
-      }
       const y = relayPart.subarray(0, FAST_LENGTH);
       const keys = kdfTor(concat(x, y), FAST_LENGTH + length);
       if (!equalBytes(keys.subarray(0, FAST_LENGTH), relayPart.subarray(FAST_LENGTH))) {

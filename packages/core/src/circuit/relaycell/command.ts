@@ -12,5 +12,3 @@ export const RelayCommand = {
   EXTEND2: 14,
   EXTENDED2: 15,
 } as const;
-
-export type RelayCommandNumber = (typeof RelayCommand)[keyof typeof RelayCommand];
