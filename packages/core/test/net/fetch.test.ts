@@ -103,7 +103,7 @@ describe("a fetch", () => {
 
   it("sends a form that a server can read", async () => {
     handlers["/form"] = async (request, response) => {
-      const form = await new Response(await requestBody(request), {
+      const form = await new Response(new Uint8Array(await requestBody(request)), {
         headers: { "Content-Type": request.headers["content-type"] as string },
       }).formData();
       response.end(JSON.stringify([form.get("a"), await (form.get("f") as File).text()]));
