@@ -83,7 +83,10 @@ interface URL {
   readonly searchParams: URLSearchParams;
   toString(): string;
 }
-declare var URL: { new (url: string | URL, base?: string | URL): URL; canParse(url: string, base?: string | URL): boolean };
+declare var URL: {
+  new (url: string | URL, base?: string | URL): URL;
+  canParse(url: string, base?: string | URL): boolean;
+};
 declare var URLSearchParams: { new (init?: string | Record<string, string>): URLSearchParams };
 
 interface ReadableStreamDefaultReader<R> {
@@ -113,7 +116,10 @@ interface ReadableStream<R = unknown> {
   cancel(reason?: unknown): Promise<void>;
   tee(): [ReadableStream<R>, ReadableStream<R>];
   pipeTo(destination: WritableStream<R>, options?: StreamPipeOptions): Promise<void>;
-  pipeThrough<T>(pair: { readable: ReadableStream<T>; writable: WritableStream<R> }, options?: StreamPipeOptions): ReadableStream<T>;
+  pipeThrough<T>(
+    pair: { readable: ReadableStream<T>; writable: WritableStream<R> },
+    options?: StreamPipeOptions,
+  ): ReadableStream<T>;
   [Symbol.asyncIterator](): AsyncIterableIterator<R>;
 }
 interface StreamPipeOptions {
@@ -170,7 +176,9 @@ declare var TransformStream: {
   }): TransformStream<I, O>;
 };
 declare var CompressionStream: {
-  new (format: "deflate" | "deflate-raw" | "gzip"): { readable: ReadableStream<Uint8Array>; writable: WritableStream<Uint8Array> };
+  new (
+    format: "deflate" | "deflate-raw" | "gzip",
+  ): { readable: ReadableStream<Uint8Array>; writable: WritableStream<Uint8Array> };
 };
 declare var DecompressionStream: typeof CompressionStream;
 
@@ -257,9 +265,18 @@ interface SubtleCrypto {
   encrypt(algorithm: AlgorithmIdentifier, key: CryptoKey, data: BufferSource): Promise<ArrayBuffer>;
   decrypt(algorithm: AlgorithmIdentifier, key: CryptoKey, data: BufferSource): Promise<ArrayBuffer>;
   sign(algorithm: AlgorithmIdentifier, key: CryptoKey, data: BufferSource): Promise<ArrayBuffer>;
-  verify(algorithm: AlgorithmIdentifier, key: CryptoKey, signature: BufferSource, data: BufferSource): Promise<boolean>;
+  verify(
+    algorithm: AlgorithmIdentifier,
+    key: CryptoKey,
+    signature: BufferSource,
+    data: BufferSource,
+  ): Promise<boolean>;
   digest(algorithm: AlgorithmIdentifier, data: BufferSource): Promise<ArrayBuffer>;
-  generateKey(algorithm: AlgorithmIdentifier, extractable: boolean, usages: string[]): Promise<CryptoKey | CryptoKeyPair>;
+  generateKey(
+    algorithm: AlgorithmIdentifier,
+    extractable: boolean,
+    usages: string[],
+  ): Promise<CryptoKey | CryptoKeyPair>;
   deriveBits(algorithm: AlgorithmIdentifier, key: CryptoKey, length: number): Promise<ArrayBuffer>;
   importKey(
     format: "raw" | "pkcs8" | "spki" | "jwk",
