@@ -110,7 +110,7 @@ export class DerReader {
     const first = this.#byte();
     if (first < 0x80) return first;
     const count = first & 0x7f;
-    if (count === 0 || count > 4) throw derError("indefinite or oversized length");
+    if (count === 0 || count > 4) throw derError("indefinite length, or one of more than four bytes");
     let length = 0;
     for (let i = 0; i < count; i++) length = length * 256 + this.#byte();
     if (length < 0x80 || length < 256 ** (count - 1)) throw derError("length not in its shortest form");

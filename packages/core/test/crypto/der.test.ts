@@ -50,10 +50,15 @@ describe("the DER reader", () => {
     ["a length of 4 GiB", "0484ffffffff00"],
     ["a tag alone", "04"],
     ["a cut length", "048201"],
-    ["a tag of several bytes", "1f810100"],
+    ["a tag of several bytes", "1f0100"],
     ["nothing", ""],
   ])("refuses %s", (_name, hex) => {
     expect(() => read(hex.replaceAll(" ", "")).read()).toThrow(REFUSED);
+  });
+
+  it("says what is wrong with a length", () => {
+    for (const bad of ["30800000", "048500000000010000"])
+      expect(() => read(bad).read()).toThrow(/indefinite/);
   });
 
   it("refuses another tag than the one asked for", () => {

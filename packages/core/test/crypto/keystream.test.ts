@@ -84,6 +84,7 @@ describe("an AES-CTR keystream", () => {
     const keystream = new AesCtrKeystream(KEY);
     const buffer = new Uint8Array(3 * CHUNK);
     keystream.xor(buffer, 0, 509);
+    await settle();
     expect(encrypt).not.toHaveBeenCalled();
     keystream.xor(buffer, 509, 20_000);
     await settle();
@@ -161,6 +162,20 @@ describe("an AES-CTR keystream", () => {
     const buffer = new Uint8Array(32);
     keystream.xor(buffer);
     expect(buffer).toEqual(reference(KEY, new Uint8Array(16), new Uint8Array(32)));
+  });
+});
+
+describe("a used-up chunk", () => {
+  it("is overwritten, whether it was used or came too late", async () => {
+    const { produced, settle } = watchWebCrypto();
+    const keystream = new AesCtrKeystream(KEY);
+    keystream.xor(new Uint8Array(9000));
+    keystream.xor(new Uint8Array(CHUNK - 9000));
+    await settle();
+    const blank = () => produced.filter((stream) => stream.every((byte) => byte === 0)).length;
+    expect([blank(), produced.length]).toEqual([1, 3]);
+    keystream.xor(new Uint8Array(CHUNK));
+    expect(blank()).toBe(2);
   });
 });
 

@@ -96,14 +96,21 @@ describe("a signature", () => {
   });
 
   it("by RSA is refused without its leading zeros", async () => {
-    const key = createPrivateKey({ key: RSA_1024_JWK, format: "jwk" });
-    for (let i = 0; ; i++) {
-      const data = pattern(10, i);
-      const signature = Uint8Array.from(sign("sha256", data, key));
-      if (signature[0] !== 0) continue;
-      expect(await verifySignature("rsa_pkcs1_sha256", spkiOf(key), signature, data)).toBe(true);
-      expect(await verifySignature("rsa_pkcs1_sha256", spkiOf(key), signature.subarray(1), data)).toBe(false);
-      break;
+    const privateKey = createPrivateKey({ key: RSA_1024_JWK, format: "jwk" });
+    const padding = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
+    for (const [scheme, key] of [
+      ["rsa_pkcs1_sha256", { key: privateKey }],
+      ["rsa_pss_rsae_sha256", { key: privateKey, ...padding }],
+    ] as const) {
+      const accepts = (s: Uint8Array, d: Uint8Array) => verifySignature(scheme, spkiOf(privateKey), s, d);
+      let data = pattern(10, 0);
+      let signature = sign("sha256", data, key);
+      for (let i = 1; signature[0] !== 0; i++) {
+        data = pattern(10, i);
+        signature = sign("sha256", data, key);
+      }
+      expect(await accepts(Uint8Array.from(signature), data)).toBe(true);
+      expect(await accepts(Uint8Array.from(signature.subarray(1)), data)).toBe(false);
     }
   });
 
@@ -119,6 +126,32 @@ describe("a signature", () => {
         expect(await verifySignature(entry.scheme, bad, signWith(entry), DATA), entry.scheme).toBe(false);
       }
     }
+  });
+
+  it("is refused with a key whose parts are followed by more, or whose point is compressed", async () => {
+    const accepts = (entry: (typeof SCHEMES)[number], spki: Uint8Array) =>
+      verifySignature(entry.scheme, spki, signWith(entry), DATA);
+    const [rsa, ecdsa] = [SCHEMES[3], SCHEMES[6]] as [(typeof SCHEMES)[number], (typeof SCHEMES)[number]];
+    const der = (tag: number, ...parts: Uint8Array[]) => {
+      const all = concat(...parts);
+      const long = all.length < 128 ? [all.length] : [0x82, all.length >> 8, all.length & 255];
+      return concat(Uint8Array.of(tag, ...long), all);
+    };
+    const zero = Uint8Array.of(0);
+    const extra = Uint8Array.of(2, 1, 1);
+    const rsaId = fromHex("300d06092a864886f70d0101010500");
+    const pkcs1 = Uint8Array.from(createPublicKey(KEYS.rsa).export({ type: "pkcs1", format: "der" }));
+    expect(await accepts(rsa, der(0x30, rsaId, der(3, zero, pkcs1)))).toBe(true);
+    expect(await accepts(rsa, der(0x30, rsaId, der(3, zero, pkcs1), extra))).toBe(false);
+    expect(await accepts(rsa, der(0x30, rsaId, der(3, zero, pkcs1, extra)))).toBe(false);
+    expect(await accepts(rsa, der(0x30, rsaId, der(3, zero, der(0x30, pkcs1.subarray(4), extra))))).toBe(
+      false,
+    );
+    const ecId = fromHex("301306072a8648ce3d020106082a8648ce3d030107");
+    const point = spkiOf(KEYS.p256).subarray(-65);
+    const compressed = concat(Uint8Array.of(2 + ((point[64] as number) & 1)), point.subarray(1, 33));
+    expect(await accepts(ecdsa, der(0x30, ecId, der(3, zero, point)))).toBe(true);
+    expect(await accepts(ecdsa, der(0x30, ecId, der(3, zero, compressed)))).toBe(false);
   });
 
   it("by ECDSA is refused when its DER is not strict or its numbers are out of range", async () => {
