@@ -272,6 +272,8 @@ describe("data", () => {
     await expect(stream.read()).rejects.toMatchObject(error);
     await expect(stream.read()).rejects.toMatchObject(error);
     await expect(stream.write(Uint8Array.of(1))).rejects.toMatchObject(error);
+    stream.close();
+    await expect(stream.read()).rejects.toMatchObject(error);
   });
 
   test("an END while a read and a write wait settles both", async () => {
