@@ -60,6 +60,14 @@ describe("a Duplex as a byte stream", () => {
     await expect(near.write(of(1))).rejects.toBe(reason);
   });
 
+  it("closed with an error rejects a read with it, even where the Duplex ends cleanly", async () => {
+    const [duplex] = duplexPair();
+    const near = duplexStream({ ...duplex, close: () => duplex.close() });
+    const pending = near.read().catch((error: unknown) => error);
+    near.close(reason);
+    expect(await pending).toBe(reason);
+  });
+
   it("turns foreign failures into TorErrors", async () => {
     const [near] = duplexPair();
     near.closed.catch(() => {});

@@ -68,6 +68,15 @@ function manual() {
 }
 
 describe("ManualClock", () => {
+  it("fires in order even when one step passes several timers", async () => {
+    const clock = new ManualClock();
+    const order: number[] = [];
+    for (const ms of [30, 0, 15]) clock.timer(ms).fired.then(() => order.push(ms));
+    clock.advance(100);
+    await tick();
+    expect(order).toEqual([0, 15, 30]);
+  });
+
   it("sets the wall clock without time passing", async () => {
     const clock = new ManualClock(Date.UTC(2026, 5, 1));
     let fired = false;
