@@ -12,7 +12,7 @@ export interface Lifetime {
 }
 
 /** C tor's "reasonably live": a day before valid-after and after valid-until (dir-spec 5.1, REASONABLY_LIVE_TIME). */
-export const MAX_CONSENSUS_TOLERANCE = 24 * 3600_000;
+const MAX_CONSENSUS_TOLERANCE = 24 * 3600_000;
 
 /**
  * A network whose consensuses live shorter than the public one's 3 hours tolerates less: 8 lifetimes, which for

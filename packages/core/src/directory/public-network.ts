@@ -1,8 +1,11 @@
 // The public Tor network: whom to believe and where to begin.
 // Authorities: C tor 0.4.9 src/app/config/auth_dirs.inc of 16 December 2025 (Serge, a bridge authority, signs no consensus).
 
+import { formatSocketAddress } from "../base/address.ts";
+import { Reader } from "../base/bytes.ts";
+import { fromBase64, toBase64Unpadded, toHex } from "../base/encoding.ts";
 import type { NetworkConfig } from "./api.ts";
-import { publicFallbackRows } from "./public-fallbacks.ts";
+import { FALLBACK_LENGTH, packedFallbacks } from "./public-fallbacks.ts";
 
 /** The public Tor network. */
 export const publicNetwork: NetworkConfig = {
@@ -19,9 +22,18 @@ export const publicNetwork: NetworkConfig = {
   ],
   // Built when asked for, so that a page on another network never does.
   get fallbacks() {
-    return publicFallbackRows.map((row) => {
-      const [rsaId, ed25519Id, ...orPorts] = row.split(" ") as [string, string, ...string[]];
-      return { rsaId, ed25519Id, orPorts };
-    });
+    const packed = fromBase64(packedFallbacks);
+    return Array.from({ length: packed.length / FALLBACK_LENGTH }, (_, i) =>
+      unpackFallback(packed.subarray(i * FALLBACK_LENGTH, (i + 1) * FALLBACK_LENGTH)),
+    );
   },
 };
+
+function unpackFallback(bytes: Uint8Array): NetworkConfig["fallbacks"][number] {
+  const reader = new Reader(bytes);
+  return {
+    rsaId: toHex(reader.take(20)).toUpperCase(),
+    ed25519Id: toBase64Unpadded(reader.take(32)),
+    orPorts: [formatSocketAddress({ family: 4, address: reader.take(4), port: reader.u16() })],
+  };
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatSocketAddress } from "../../src/base/address.ts";
+import { formatSocketAddress, isInternalIp, parseSocketAddress } from "../../src/base/address.ts";
 import { fallbackTargets, parseNetworkConfig } from "../../src/directory/network-config.ts";
 import { publicNetwork } from "../../src/directory/public-network.ts";
 
@@ -77,12 +77,17 @@ describe("a network.json", () => {
 });
 
 describe("the public network", () => {
-  it("has nine authorities and two hundred fallbacks, all well formed", () => {
-    const config = parseNetworkConfig({ ...publicNetwork });
-    expect(config.authorities.length).toBe(9);
-    expect(config.fallbacks.length).toBe(200);
-    expect(new Set(config.fallbacks.map(({ rsaId }) => rsaId)).size).toBe(200);
-    expect(new Set(config.fallbacks.map(({ ed25519Id }) => ed25519Id)).size).toBe(200);
-    expect(fallbackTargets(config).every(({ addresses }) => addresses.length > 0)).toBe(true);
+  it("has nine authorities and 200 fallbacks with distinct identities and public addresses", () => {
+    const { authorities, fallbacks } = parseNetworkConfig({ ...publicNetwork });
+    expect(new Set(authorities.map(({ v3ident }) => v3ident)).size).toBe(9);
+    expect(new Set(fallbacks.map(({ rsaId }) => rsaId)).size).toBe(200);
+    expect(new Set(fallbacks.map(({ ed25519Id }) => ed25519Id)).size).toBe(200);
+    const addresses = fallbacks.flatMap(({ orPorts }) => orPorts).map(parseSocketAddress);
+    expect(addresses.filter(({ address }) => isInternalIp(address))).toEqual([]);
+    expect(fallbacks[0]).toEqual({
+      rsaId: "4F067C5C488173987B568CD7245F1CA71DEE996B",
+      ed25519Id: "FHUcFKNjymucq0DnjGUpYaI0ecPBOa8TGZFD76Hgcog",
+      orPorts: ["64.65.62.122:443"],
+    });
   });
 });

@@ -5,7 +5,7 @@ import { badDocument, decodeBase64, type Item, itemArguments } from "./tokenizer
 const TIME = /^([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})$/;
 
 /** `YYYY-MM-DD HH:MM:SS` in UTC as milliseconds since the epoch. */
-export function parseTime(date: string, time: string): number {
+function parseTime(date: string, time: string): number {
   const match = TIME.exec(`${date} ${time}`);
   if (match === null) throw badDocument("malformed time");
   const [year, month, day, hour, minute, second] = match.slice(1).map(Number) as [
