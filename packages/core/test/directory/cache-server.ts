@@ -70,7 +70,7 @@ export class TestCaches implements DirectoryConnector {
   handlers: Handler[];
   readonly asked: { cache: string; path: string; request: string; hadNetDir: boolean }[] = [];
   readonly blamed: { cache: string; error: TorError }[] = [];
-  open_ = 0;
+  openCount = 0;
   mostOpen = 0;
 
   constructor(...handlers: Handler[]) {
@@ -93,13 +93,13 @@ export class TestCaches implements DirectoryConnector {
       this.asked.push({ cache, path, request, hadNetDir });
       return handler(path, request);
     });
-    this.open_++;
-    this.mostOpen = Math.max(this.mostOpen, this.open_);
+    this.openCount++;
+    this.mostOpen = Math.max(this.mostOpen, this.openCount);
     let over = false;
     const finish = () => {
       if (over) throw new Error("a connection was finished twice");
       over = true;
-      this.open_--;
+      this.openCount--;
     };
     return {
       stream,
