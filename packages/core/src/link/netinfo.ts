@@ -32,8 +32,8 @@ function skipAddress(reader: Reader): void {
  */
 export function estimateClockSkew(relayClock: number | undefined, sent: number, received: number): number {
   if (relayClock === undefined) return 0;
-  const least = relayClock - received;
-  const most = relayClock + 1000 - sent;
+  const least = Math.floor(relayClock - received);
+  const most = Math.ceil(relayClock + 1000 - sent);
   if (least > 0) return least;
   return Math.min(most, 0);
 }

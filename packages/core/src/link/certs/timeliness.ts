@@ -20,8 +20,9 @@ export function checkLifetimes(lifetimes: readonly CertLifetime[], now: number, 
   const outOfTime = lifetimes.find((lifetime) => !holds(lifetime, now));
   if (outOfTime === undefined) return;
   if (lifetimes.every((lifetime) => holds(lifetime, now + clockSkew))) {
-    const minutes = Math.round(clockSkew / 60_000);
-    const message = `the relay's certificates hold by its clock, which is ${minutes} minutes ahead of ours, but not by ours`;
+    const minutes = Math.round(Math.abs(clockSkew) / 60_000);
+    const direction = clockSkew > 0 ? "slow" : "fast";
+    const message = `the relay's certificates hold by its clock but not by ours, which is ${minutes} minutes ${direction}`;
     throw new TorError("clock-skew", "ALLIUM_E_CLOCK_SKEW", message);
   }
   const { role } = outOfTime;
