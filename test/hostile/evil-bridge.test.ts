@@ -16,10 +16,12 @@ import { type Misbehaviour, startEvilBridge } from "./evil-bridge.ts";
 const network = inject("network");
 const { http, nodes } = inject("info");
 
-/** The client's waits, fifty times as fast. */
-const hurriedClock: Clock = { ...systemClock, timer: (ms) => systemClock.timer(ms / 50) };
+/** A clock by which the client's waits pass so many times as fast. */
+function hurried(factor: number): Clock {
+  return { ...systemClock, timer: (ms) => systemClock.timer(ms / factor) };
+}
 
-async function refusal(misbehaviour: Misbehaviour, clock = systemClock): Promise<TorError> {
+async function refusal(misbehaviour: Misbehaviour, clock = hurried(8)): Promise<TorError> {
   const bridge = await startEvilBridge(misbehaviour);
   const tor = new TorClient({
     dialer: webDialer({ bridges: [bridge.url] }),
@@ -90,13 +92,10 @@ describe("a bridge", () => {
   });
 
   it("cannot hang its client by silence, at the start or later", async () => {
-    const silent = await refusal({ stall: true }, hurriedClock);
-    expect(silent.code).toMatch(/TIMEOUT/);
-    const later = await refusal(
-      { downstream: (chunk, offset) => (offset > 4000 ? new Uint8Array(0) : chunk) },
-      hurriedClock,
-    );
-    expect(later.kind).not.toBe("internal");
+    const ended = ["ALLIUM_E_NOT_READY", "ALLIUM_E_LINK_TIMEOUT", "ALLIUM_E_TLS_TIMEOUT"];
+    expect(ended).toContain((await refusal({ stall: true }, hurried(50))).code);
+    const silence = (chunk: Uint8Array, offset: number) => (offset > 4000 ? new Uint8Array(0) : chunk);
+    expect((await refusal({ downstream: silence }, hurried(50))).kind).not.toBe("internal");
   });
 
   it("cannot make its client take noise for a relay", async () => {
