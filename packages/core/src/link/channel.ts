@@ -167,6 +167,7 @@ export class LinkChannel implements Channel {
       this.#ids.release(circuitId);
       return;
     }
+    slot.requireAsked(COMMAND.destroy);
     this.#forget(circuitId);
     slot.destroyed(reason);
   }
@@ -236,18 +237,19 @@ class Slot implements CircuitSlot {
   }
 
   cell(command: number, body: Uint8Array): void {
-    this.#requireAsked(command);
+    this.requireAsked(command);
     if (command === COMMAND.createdFast || command === COMMAND.created2) this.#phase = "answered";
     this.#handler.cell(command, body);
   }
 
   destroyed(reason: number): void {
-    this.#requireAsked(COMMAND.destroy);
     this.#phase = "gone";
     this.#handler.destroyed(reason);
   }
 
   channelClosed(error: TorError): void {
+    // Another circuit that was told before may have ended this one.
+    if (this.#phase === "gone") return;
     this.#phase = "gone";
     this.#handler.channelClosed(error);
   }
@@ -257,7 +259,7 @@ class Slot implements CircuitSlot {
   }
 
   /** A relay cannot know an id that we have not used yet. */
-  #requireAsked(command: number): void {
+  requireAsked(command: number): void {
     if (this.#phase === "new") throw unknownCircuit(command);
   }
 }

@@ -331,6 +331,7 @@ describe("a cell for no circuit", () => {
     await expectClosed(rig, "UNKNOWN_CIRCUIT");
     expect(handler.cells).toEqual([]);
     expect(handler.destroys).toEqual([]);
+    expect(handler.closings).toEqual([violation("UNKNOWN_CIRCUIT")]);
   });
 });
 
@@ -491,6 +492,15 @@ describe("the end of a channel", () => {
     expect(rig.writes.length).toBe(2);
     expect(rig.channel.circuitCount).toBe(0);
     expect(() => rig.channel.attach(new Recorder())).toThrow(expect.objectContaining(closed));
+  });
+
+  it("is not told to a circuit that left when another was told", async () => {
+    const rig = await open();
+    const [first, second] = [await circuit(rig), await circuit(rig)];
+    first.handler.channelClosed = () => second.slot.destroy();
+    rig.channel.close();
+    expect(second.handler.closings).toEqual([]);
+    expect(rig.channel.circuitCount).toBe(0);
   });
 
   it("comes when the relay ends the link", async () => {
