@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { concat } from "../../src/base/bytes.ts";
 import type { TorError } from "../../src/base/errors.ts";
 import type { LogEvent } from "../../src/base/ports.ts";
@@ -121,15 +121,25 @@ describe("circuit ids", () => {
     }
   });
 
-  it("are none that is in use or whose cells may be on their way", () => {
-    const ids = new CircuitIds();
-    const taken: number[] = [];
-    const id = ids.allocate((candidate) => {
-      taken.push(candidate);
-      return taken.length < 10;
-    });
-    expect(taken.length).toBe(10);
-    expect(id).toBe(taken[9]);
+  it("are drawn again while they are in use", () => {
+    const tried: number[] = [];
+    const id = new CircuitIds().allocate((candidate) => tried.push(candidate) < 10);
+    expect(tried.length).toBe(10);
+    expect(id).toBe(tried[9]);
+  });
+
+  it("are not used again while cells of their last circuit may be on their way", () => {
+    const random = vi.spyOn(crypto, "getRandomValues").mockImplementation((array) => array);
+    try {
+      const ids = new CircuitIds();
+      const id = ids.allocate(() => false);
+      ids.retire(id, false);
+      expect(() => ids.allocate(() => false)).toThrow(expect.objectContaining({ kind: "limit" }));
+      ids.release(id);
+      expect(ids.allocate(() => false)).toBe(id);
+    } finally {
+      random.mockRestore();
+    }
   });
 
   it("run out after 64 tries", () => {
@@ -501,6 +511,8 @@ describe("the end of a channel", () => {
     rig.channel.close();
     expect(second.handler.closings).toEqual([]);
     expect(rig.channel.circuitCount).toBe(0);
+    await settle();
+    expect(rig.writes).toEqual([514, 514]);
   });
 
   it("comes when the relay ends the link", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { concat } from "../../src/base/bytes.ts";
 import { toHex } from "../../src/base/encoding.ts";
+import { isTorError } from "../../src/base/errors.ts";
 import type { ChannelTarget } from "../../src/link/api.ts";
 import { type LinkHandshake, shakeHands } from "../../src/link/handshake.ts";
 import { encodeNetinfo, estimateClockSkew, parseNetinfo } from "../../src/link/netinfo.ts";
@@ -212,6 +213,21 @@ describe("what has the wrong form", () => {
     const cut = concat(...honestFlight(keys).slice(0, count + 1)).slice(0, -1);
     await expect(shake([cut])).rejects.toThrow(closed);
   });
+});
+
+it("ends with a whole handshake or a typed error whatever byte of the flight is changed", async () => {
+  const flight = concat(...honestFlight(keys));
+  let refused = 0;
+  for (let at = 0; at < flight.length; at += 11) {
+    const changed = flight.slice();
+    changed[at] = (changed[at] as number) ^ 0x41;
+    await shake([changed]).catch((error: unknown) => {
+      expect(isTorError(error)).toBe(true);
+      expect(error).not.toMatchObject({ kind: "internal" });
+      refused++;
+    });
+  }
+  expect(refused).toBeGreaterThan(50);
 });
 
 describe("before the relay is believed", () => {
