@@ -131,10 +131,7 @@ export class LinkChannel implements Channel {
   async #receive({ decoder }: LinkHandshake): Promise<void> {
     try {
       for (;;) {
-        for (let cell = decoder.next(); cell !== undefined; cell = decoder.next()) {
-          this.#dispatch(cell);
-          if (this.isClosed) return;
-        }
+        for (let cell = decoder.next(); cell !== undefined; cell = decoder.next()) this.#dispatch(cell);
         const chunk = await this.#stream.read();
         if (chunk === undefined) throw linkClosed("the relay closed the link");
         decoder.append(chunk);

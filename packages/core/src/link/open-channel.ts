@@ -1,7 +1,7 @@
 // Opens a channel: dials the relay, runs TLS, runs the link handshake (tor-spec 2 and 4). The room's entry.
 // Not in this room: what a circuit's cells mean; link padding; which relay to open a channel to, and how many.
 
-import { onAbort, throwIfAborted, withTimeout } from "../base/abort.ts";
+import { onAbort, withTimeout } from "../base/abort.ts";
 import type { ByteStream } from "../base/byte-stream.ts";
 import { duplexStream } from "../base/duplex-stream.ts";
 import { badApiUsage, TorError } from "../base/errors.ts";
@@ -54,20 +54,15 @@ async function open(
 ): Promise<Channel> {
   const { dialer, target, clock, log } = options;
   const pipe = duplexStream(await dialer.dial(target.addresses, { signal }));
-  // Whatever runs below ends when the pipe does.
-  const forget = onAbort(signal, (error) => pipe.close(error));
-  try {
-    throwIfAborted(signal);
-    progress.step = "the TLS handshake";
-    const serverName = randomServerName();
-    const tls = await connectTls(pipe, { serverName, clock, timeout, signal, ...(log && { log }) });
-    progress.step = "the link handshake";
-    // TLS refuses an empty chain.
-    const leaf = tls.peerCertificates[0] as Uint8Array;
-    return await establishChannel(tls, leaf, { target, clock, log });
-  } finally {
-    forget();
-  }
+  // Whatever runs below ends when the pipe does. The signal is of no effect once all is done: it is withTimeout's own.
+  onAbort(signal, (error) => pipe.close(error));
+  progress.step = "the TLS handshake";
+  const serverName = randomServerName();
+  const tls = await connectTls(pipe, { serverName, clock, timeout, signal, ...(log && { log }) });
+  progress.step = "the link handshake";
+  // TLS refuses an empty chain.
+  const leaf = tls.peerCertificates[0] as Uint8Array;
+  return establishChannel(tls, leaf, { target, clock, log });
 }
 
 /**

@@ -389,7 +389,7 @@ describe("a congested channel", () => {
     send(command: number, body: Uint8Array): void;
   }): number {
     let sent = 0;
-    for (; !slot.congested; sent++) slot.send(RELAY, someBody);
+    for (; !slot.congested && sent < 1000; sent++) slot.send(RELAY, someBody);
     return sent;
   }
 
@@ -428,6 +428,7 @@ describe("a congested channel", () => {
     for (const [i, { handler, slot }] of circuits.entries()) {
       handler.onWritable = () => {
         if (order.length >= 9) return;
+        expect(slot.congested).toBe(false);
         order.push(i);
         fill(slot);
       };
