@@ -27,7 +27,7 @@ async function download(info: TornetInfo, url: string): Promise<number> {
 async function upload(info: TornetInfo, target: BenchTarget): Promise<void> {
   const url = new URL("sink", target.url);
   const socket = await socksConnect(info.socks, { host: url.hostname, port: Number(url.port) }, TIMEOUT);
-  const request = http.request(url, { method: "POST", createConnection: () => socket, agent: false });
+  const request = http.request(url, { method: "POST", createConnection: () => socket });
   request.end(Buffer.alloc(target.uploadBytes));
   const [response] = (await once(request, "response")) as [http.IncomingMessage];
   let text = "";
