@@ -23,8 +23,9 @@ export type CertViolation =
   /** The CERTS cell itself. */
   | "CELL"
   | "DUPLICATE"
-  /** A certificate that is not there, not of the right form, forged, or out of its time. */
-  | `${CertRole}_${"EXPIRED" | "MALFORMED" | "MISSING" | "SIGNATURE"}`
+  /** A certificate that is not there, forged, or out of its time. */
+  | `${CertRole}_${"EXPIRED" | "MISSING" | "SIGNATURE"}`
+  | `${"CROSSCERT" | "RSA_ID"}_MALFORMED`
   /** Fields of Ed25519 certificates. */
   | "CRITICAL_EXTENSION"
   | "ED25519_EXTENSION"
