@@ -1,5 +1,4 @@
 // One run of C tor's own client on the same network: circuit builds over its control port, transfers over SOCKS.
-// Its starts are measured with a fresh client process by `readiness` of the private network, so they are not repeated here.
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";

@@ -11,6 +11,7 @@ import { createBridge } from "@allium/bridge";
 import { startTornet } from "../tornet/tornet.ts";
 import type { Scheduler, Tornet } from "../tornet/types.ts";
 import { measureCTor } from "./c-tor.ts";
+import { measureCTorStarts } from "./c-tor-start.ts";
 import { runInChromium } from "./chromium.ts";
 import type { BenchTarget } from "./measure.ts";
 
@@ -80,7 +81,8 @@ async function measureAll(tornet: Tornet, rounds: number, say: (text: string) =>
   const runs: Runs = { "C tor": [], "Allium, Node": [], "Allium, Chromium": [] };
   for (let round = 1; round <= rounds; round++) {
     say(`round ${round} of ${rounds}: C tor`);
-    runs["C tor"].push(await measureCTor(info, target));
+    const starts = await measureCTorStarts(info, join(info.dir, `second-client-${round}`));
+    runs["C tor"].push({ ...starts, ...(await measureCTor(info, target)) });
     say(`round ${round} of ${rounds}: Allium in Node`);
     runs["Allium, Node"].push(await runInNode({ network, target }));
     say(`round ${round} of ${rounds}: Allium in Chromium`);
