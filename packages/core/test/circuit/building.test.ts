@@ -6,7 +6,7 @@ import { createCircuit } from "../../src/circuit/create.ts";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import { Tor1Crypto } from "../../src/circuit/relaycrypto/tor1.ts";
 import { COMMAND } from "../../src/link/commands.ts";
-import { manualClock } from "./clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { type TestRelay, TestRelays, testCircuit, testRelay } from "./relay.ts";
 
 const flip = (reply: Uint8Array) => {
@@ -26,7 +26,7 @@ const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
 describe("the first hop", () => {
   test("by CREATE_FAST, with the channel's relay as its hop", async () => {
     const { relays, relay } = await oneRelay();
-    const clock = manualClock();
+    const clock = new ManualClock();
     const circuit = await createCircuit({
       id: 7,
       channel: relays.channel,
@@ -57,7 +57,7 @@ describe("the first hop", () => {
       id: 1,
       channel: relays.channel,
       firstHop: { fast: true },
-      clock: manualClock(),
+      clock: new ManualClock(),
     });
     await expect(creating).rejects.toMatchObject({ code: "ALLIUM_E_CIRCUIT_HANDSHAKE" });
     expect(relays.destroyedByClient).toBe(true);
@@ -70,7 +70,7 @@ describe("the first hop", () => {
       id: 1,
       channel: relays.channel,
       firstHop: relay,
-      clock: manualClock(),
+      clock: new ManualClock(),
     });
     await expect(creating).rejects.toMatchObject({
       kind: "protocol-violation",
@@ -91,7 +91,7 @@ describe("the first hop", () => {
       id: 1,
       channel: relays.channel,
       firstHop: relay,
-      clock: manualClock(),
+      clock: new ManualClock(),
     });
     await turn();
     relays.deliver(command, new Uint8Array(509));
@@ -137,7 +137,7 @@ describe("extending", () => {
       id: 1,
       channel: network.channel,
       firstHop: relays[0] as TestRelay,
-      clock: manualClock(),
+      clock: new ManualClock(),
     });
     let failure: unknown;
     for (const relay of relays.slice(1)) {
@@ -179,7 +179,7 @@ describe("waiting for a relay", () => {
   test("a silent first hop times out and its place is given back", async () => {
     const { relays, relay } = await oneRelay();
     relays.behaviour.answers = false;
-    const clock = manualClock();
+    const clock = new ManualClock();
     const creating = createCircuit({
       id: 1,
       channel: relays.channel,
@@ -196,7 +196,7 @@ describe("waiting for a relay", () => {
   });
 
   test("a silent next hop times out after 60 s", async () => {
-    const clock = manualClock();
+    const clock = new ManualClock();
     const { circuit, relays, targets } = await testCircuit(1, clock);
     relays.behaviour.answers = false;
     const extending = circuit.extend(targets[1] as TestRelay);
@@ -213,7 +213,7 @@ describe("waiting for a relay", () => {
     const { relays, relay } = await oneRelay();
     relays.behaviour.answers = false;
     const controller = new AbortController();
-    const options = { id: 1, channel: relays.channel, firstHop: relay, clock: manualClock() };
+    const options = { id: 1, channel: relays.channel, firstHop: relay, clock: new ManualClock() };
     const creating = createCircuit({ ...options, signal: controller.signal });
     controller.abort();
     await expect(creating).rejects.toMatchObject({ kind: "aborted" });

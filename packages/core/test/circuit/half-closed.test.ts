@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import { MAX_HALF_CLOSED } from "../../src/circuit/stream-map.ts";
-import { manualClock } from "./clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { connected, type ExitStream, pattern, testCircuit } from "./relay.ts";
 
 const { CONNECTED, DATA, END, SENDME } = RelayCommand;
@@ -12,7 +12,7 @@ const one = Uint8Array.of(1);
 
 /** A circuit with a stream that we have closed, after `before` was done with it. */
 async function halfClosed(before: (exit: ExitStream) => void = () => {}) {
-  const clock = manualClock();
+  const clock = new ManualClock();
   const { circuit, relays } = await testCircuit(2, clock);
   const stream = await circuit.openStream("example.com", 80);
   const [exit] = relays.streams() as [ExitStream];

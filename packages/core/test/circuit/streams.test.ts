@@ -5,7 +5,7 @@ import { concat } from "../../src/base/bytes.ts";
 import { abortedError } from "../../src/base/errors.ts";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import { BeginFlag } from "../../src/circuit/relaycell/messages.ts";
-import { manualClock } from "./clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import {
   connected,
   type ExitStream,
@@ -131,7 +131,7 @@ describe("opening", () => {
   });
 
   test("an exit that does not answer times out; a late CONNECTED and END are excused", async () => {
-    const clock = manualClock();
+    const clock = new ManualClock();
     const { circuit, relays } = await testCircuit(1, clock);
     relays.behaviour.begin = () => {};
     const opening = circuit.openStream("example.com", 80, { timeout: 2000 });

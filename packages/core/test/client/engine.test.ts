@@ -11,8 +11,8 @@ import type { NetDir } from "../../src/directory/api.ts";
 import type { BuildRequest } from "../../src/path/builder.ts";
 import { SampledGuards } from "../../src/path/guards.ts";
 import { PathSelector } from "../../src/path/select.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { type FakeCircuit, fakeCircuit, settle } from "../path/fakes.ts";
-import { ManualClock } from "../path/manual-clock.ts";
 import { exitRelay, guardRelay, netdir, relay } from "../path/synthetic.ts";
 
 const HOUR = 3_600_000;

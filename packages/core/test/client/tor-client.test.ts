@@ -7,8 +7,8 @@ import { TorClient } from "../../src/client/tor-client.ts";
 import { TorView } from "../../src/client/view.ts";
 import type { StreamRequest } from "../../src/net/api.ts";
 import type { CircuitInfo } from "../../src/path/registry.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { settle } from "../path/fakes.ts";
-import { ManualClock } from "../path/manual-clock.ts";
 
 const NETWORK = {
   authorities: [{ nickname: "auth", v3ident: "A".repeat(40) }],
@@ -111,7 +111,7 @@ describe("a client", () => {
     await expect(fetched).rejects.toMatchObject({ kind: "aborted" });
     await expect(client.ready()).rejects.toMatchObject({ code: "ALLIUM_E_CLOSED" });
     await wait();
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it("exports, imports and resets its guards without the network", async () => {

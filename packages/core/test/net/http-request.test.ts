@@ -6,7 +6,7 @@ import { exchange } from "../../src/net/http/exchange.ts";
 import { withIdleLimit } from "../../src/net/http/idle.ts";
 import { extractBody } from "../../src/net/http/request-body.ts";
 import { writeRequestHead } from "../../src/net/http/request-head.ts";
-import { ManualClock } from "../path/manual-clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { cut, rejection, scriptedOpener, scriptedStream } from "./streams.ts";
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";

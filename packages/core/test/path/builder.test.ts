@@ -5,8 +5,8 @@ import type { Channel } from "../../src/link/api.ts";
 import { type BuildRequest, CircuitBuilder } from "../../src/path/builder.ts";
 import { ChannelPool } from "../../src/path/channels.ts";
 import { type CircuitInfo, CircuitRegistry } from "../../src/path/registry.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { settle } from "./fakes.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { exitRelay, guardRelay, relay } from "./synthetic.ts";
 
 const GUARD = guardRelay(1);

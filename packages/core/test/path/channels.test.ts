@@ -3,8 +3,8 @@ import { type Deferred, deferred } from "../../src/base/abort.ts";
 import { TorError } from "../../src/base/errors.ts";
 import type { Channel, ChannelTarget } from "../../src/link/api.ts";
 import { ChannelPool } from "../../src/path/channels.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { fakeChannel, settle } from "./fakes.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { relay } from "./synthetic.ts";
 
 const A = relay({ id: 1 });

@@ -6,8 +6,8 @@ import type { Circuit } from "../../src/circuit/api.ts";
 import type { Relay } from "../../src/directory/api.ts";
 import { CircuitPool, type CircuitRequest } from "../../src/path/circuits.ts";
 import type { ExitTarget, Path } from "../../src/path/select.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { type FakeCircuit, fakeCircuit, settle } from "./fakes.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { exitRelay, guardRelay, relay } from "./synthetic.ts";
 
 const WEB: ExitTarget = { port: 443, family: 4 };

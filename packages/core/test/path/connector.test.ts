@@ -7,8 +7,8 @@ import type { BuildRequest } from "../../src/path/builder.ts";
 import { CircuitDirectoryConnector } from "../../src/path/connector.ts";
 import type { GuardManager } from "../../src/path/guards.ts";
 import { PathSelector } from "../../src/path/select.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { type FakeCircuit, fakeCircuit, settle } from "./fakes.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { guardRelay, netdir, relay } from "./synthetic.ts";
 
 const FALLBACKS = [relay({ id: 11 }), relay({ id: 12 }), relay({ id: 13 }), relay({ id: 14 })];
@@ -221,7 +221,7 @@ describe("a directory circuit", () => {
     connection.done();
     await settle();
     expect(built[0]?.circuit.isClosed).toBe(true);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it("is closed with the connector", async () => {

@@ -7,7 +7,7 @@ import type { NetDir, Relay } from "../../src/directory/api.ts";
 import { parseGuardState } from "../../src/path/guard-state.ts";
 import { type GuardEvent, SampledGuards } from "../../src/path/guards.ts";
 import { PathSelector } from "../../src/path/select.ts";
-import { ManualClock } from "./manual-clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { exitRelay, guardRelay, netdir } from "./synthetic.ts";
 
 const ANY = () => true;
