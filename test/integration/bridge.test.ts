@@ -22,6 +22,9 @@ function clientOver(url: string): TorClient {
   return client;
 }
 
+/** The machine's own Node, where npm was started with one: the published build must run on the oldest that it claims. */
+const NODE = process.env.npm_node_execpath ?? "node";
+
 describe("over the bridge", () => {
   it("bootstraps and fetches, and the bridge allows just the relays of the consensus", async () => {
     const bridge = createBridge({ network, listen: { host: "127.0.0.1", port: 0 } });
@@ -77,7 +80,7 @@ describe("over the bridge", () => {
       console.log(typeof core.TorClient, typeof web.webDialer, typeof bridge.createBridge);
     `;
     const output = await new Promise((resolve, reject) => {
-      execFile("node", ["--input-type=module", "-e", script], { cwd: ROOT }, (error, stdout) =>
+      execFile(NODE, ["--input-type=module", "-e", script], { cwd: ROOT }, (error, stdout) =>
         error ? reject(error) : resolve(stdout.trim()),
       );
     });
