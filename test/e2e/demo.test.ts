@@ -117,6 +117,18 @@ describe.each(BROWSERS)("the demo page in $name", ({ name, launch }) => {
     expect(complaints).toEqual([]);
   });
 
+  it("says what is wrong when the bridge does not answer, and goes on when another network is picked", async () => {
+    await page.check('#networks input[value="public"]');
+    await page.waitForSelector("#blocked:not([hidden])", { timeout: 60_000 });
+    expect(await page.locator("#blocked-title").textContent()).toContain("bridge");
+    await page.screenshot({ path: join(SCREENSHOTS, `demo-${name}-blocked.png`), fullPage: true });
+    await page.check('#networks input[value="private"]');
+    await isReady();
+    expect(await page.locator("#blocked").isVisible()).toBe(false);
+    await fetched(info.http.url);
+    expect(await fact("Status")).toBe("200 OK");
+  });
+
   it("looks right in light and dark, narrow and wide", async () => {
     // Stock Firefox takes no colour scheme from outside; the style sheet is the same.
     const schemes = name === "firefox" ? (["light"] as const) : (["light", "dark"] as const);
