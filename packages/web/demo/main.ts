@@ -17,6 +17,8 @@ const session: { client?: TorClient; network?: DemoNetwork; request?: AbortContr
 async function connect(network: DemoNetwork): Promise<void> {
   await session.client?.close();
   session.network = network;
+  session.request?.abort();
+  for (const stale of ["result", "problem", "stop"]) show(stale, false);
   document.body.dataset.phases = "";
   if (network.id === "public") await fetch("start-public-bridge", { method: "POST" });
   const client = createTorClient({
