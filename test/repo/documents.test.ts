@@ -1,4 +1,4 @@
-// What the documents promise to list is listed: dependencies with their licences, error codes with their remedies.
+// What the documents promise to list is listed: dependencies with their licences.
 
 import { expect, it } from "vitest";
 import { listFiles, readText } from "./files.ts";
@@ -41,18 +41,4 @@ it("uses only permissive licences in what it publishes", () => {
 it("is itself under MIT, in every package", () => {
   expect(manifests.map((manifest) => manifest.license)).toEqual(manifests.map(() => "MIT"));
   expect(readText("LICENSE")).toContain("MIT License");
-});
-
-it("lists every error code in docs/errors.md, and no other", () => {
-  const sources = ["packages/core/src", "packages/web/src", "packages/bridge/src"].flatMap((folder) =>
-    listFiles(folder, ".ts"),
-  );
-  const used = new Set(
-    sources.flatMap((file) => readText(file).match(/ALLIUM_E_[A-Z0-9_]*[A-Z0-9]\b/g) ?? []),
-  );
-  const listed = new Set(
-    [...readText("docs/errors.md").matchAll(/^\| `(ALLIUM_E_[A-Z0-9_]+)` \|/gm)].map((m) => m[1]),
-  );
-  expect([...used].filter((code) => !listed.has(code)).sort(), "codes without a line").toEqual([]);
-  expect([...listed].filter((code) => !used.has(code as string)).sort(), "lines without a code").toEqual([]);
 });
