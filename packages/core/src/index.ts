@@ -20,6 +20,7 @@ export type {
   Store,
   Timer,
 } from "./base/ports.ts";
+export type { ResolvedAddress } from "./circuit/api.ts";
 export type { GuardRecord, GuardState, Guards } from "./client/guards.ts";
 export type { PathOptions, TorClientOptions } from "./client/options.ts";
 export type { ClientStats } from "./client/stats.ts";
@@ -27,7 +28,7 @@ export type { ClientStatus, Phase } from "./client/status.ts";
 export type { StreamInfo } from "./client/stream-opener.ts";
 export type { TorClientEvents } from "./client/tor-client.ts";
 export { TorClient } from "./client/tor-client.ts";
-export type { SocketAddress, TorView } from "./client/view.ts";
+export type { ResolveOptions, SocketAddress, TorView } from "./client/view.ts";
 export type { NetworkConfig } from "./directory/api.ts";
 export { parseNetworkConfig } from "./directory/network-config.ts";
 export { publicNetwork } from "./directory/public-network.ts";

@@ -29,6 +29,14 @@ export interface StreamOptions {
   readonly ipv6?: boolean;
 }
 
+/** An address that a name has, as the exit says. */
+export interface ResolvedAddress {
+  /** IPv4 or IPv6 in its canonical form, without brackets. */
+  readonly address: string;
+  /** Seconds for which it may be kept. */
+  readonly ttl: number;
+}
+
 export interface CircuitOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds until a relay that does not answer fails the circuit. */
@@ -52,5 +60,7 @@ export interface Circuit {
   openStream(hostname: string, port: number, options?: StreamOptions): Promise<TorStream>;
   /** BEGIN_DIR at the last hop. */
   openDirectoryStream(options?: StreamOptions): Promise<TorStream>;
+  /** RESOLVE at the last hop; never an empty list. */
+  resolve(hostname: string, options?: StreamOptions): Promise<ResolvedAddress[]>;
   close(error?: TorError): void;
 }

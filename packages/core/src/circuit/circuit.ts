@@ -6,27 +6,27 @@ import { badApiUsage, TorError, toTorError } from "../base/errors.ts";
 import type { Clock, Log } from "../base/ports.ts";
 import type { Channel, ChannelTarget, CircuitSlot } from "../link/api.ts";
 import { COMMAND } from "../link/commands.ts";
-import type { Circuit, CircuitOptions, HopTarget, StreamOptions, TorStream } from "./api.ts";
+import type { Circuit, CircuitOptions, HopTarget, ResolvedAddress, StreamOptions, TorStream } from "./api.ts";
 import { CellSender } from "./cell-sender.ts";
-import { beginMessage, checkConnectedAddress } from "./destination.ts";
+import { beginMessage, checkConnectedAddress, resolvedAddresses } from "./destination.ts";
 import { WindowFlow } from "./flow/windows.ts";
 import type { ClientHandshake } from "./handshake/api.ts";
 import { cellBody, decodeCreated2, decodeCreatedFast, encodeCreate2 } from "./handshake/create-cells.ts";
 import { fastHandshake } from "./handshake/fast.ts";
 import { NTOR_TYPE, ntorHandshake } from "./handshake/ntor.ts";
-import { Hop } from "./hop.ts";
+import { Hop, type StartMessage } from "./hop.ts";
 import { receiveRelayCell } from "./inbound.ts";
 import { RelayCommand } from "./relaycell/command.ts";
 import { relayCellV0 } from "./relaycell/format.ts";
 import { linkSpecifiers } from "./relaycell/link-specifiers.ts";
-import type { Bare, Begin } from "./relaycell/messages.ts";
 import { circuitEndError } from "./relaycell/reasons.ts";
 import { TOR1_KEY_MATERIAL, Tor1Crypto } from "./relaycrypto/tor1.ts";
+import type { CircuitStream } from "./stream.ts";
 import { circuitViolation } from "./violation.ts";
 
 /** Milliseconds for a relay to answer CREATE or EXTEND2; cbtinitialtimeout (path-spec 2.4). */
 const HANDSHAKE_TIMEOUT = 60_000;
-/** Milliseconds for an exit to answer BEGIN. */
+/** Milliseconds for an exit to answer BEGIN or RESOLVE. */
 const CONNECT_TIMEOUT = 60_000;
 
 export interface TorCircuitOptions {
@@ -145,6 +145,13 @@ export class TorCircuit implements Circuit {
     return this.#begin({ command: RelayCommand.BEGIN_DIR }, options);
   }
 
+  async resolve(hostname: string, options: StreamOptions = {}): Promise<ResolvedAddress[]> {
+    // What must not stand in BEGIN must not stand in RESOLVE either, which has no port.
+    const { hostname: name } = beginMessage(hostname, 1, options);
+    const { answers } = await this.#begin({ command: RelayCommand.RESOLVE, hostname: name }, options);
+    return resolvedAddresses(answers, options.allowPrivateAddresses === true);
+  }
+
   close(error?: TorError): void {
     this.#close(error);
   }
@@ -206,7 +213,7 @@ export class TorCircuit implements Circuit {
     this.#state = "open";
   }
 
-  async #begin(message: Begin | Bare, options: StreamOptions): Promise<TorStream> {
+  async #begin(message: StartMessage, options: StreamOptions): Promise<CircuitStream> {
     const ms = options.timeout ?? CONNECT_TIMEOUT;
     const error = () =>
       new TorError(

@@ -1,10 +1,11 @@
-// What may stand in BEGIN, and which address CONNECTED may name (tor-spec 6.2).
+// What may stand in BEGIN, and which addresses CONNECTED and RESOLVED may name (tor-spec 6.2, 6.4).
 // Internal addresses are refused both ways, as C tor's ClientRejectInternalAddresses does.
 
-import { isInternalIp, parseIp } from "../base/address.ts";
+import { formatIp, isInternalIp, parseIp } from "../base/address.ts";
 import { badApiUsage, TorError } from "../base/errors.ts";
+import type { ResolvedAddress } from "./api.ts";
 import { RelayCommand } from "./relaycell/command.ts";
-import { type Begin, BeginFlag } from "./relaycell/messages.ts";
+import { AnswerType, type Begin, BeginFlag, type ResolvedAnswer } from "./relaycell/messages.ts";
 
 /** The longest host name in DNS (RFC 1035 2.3.4). */
 const MAX_HOSTNAME = 255;
@@ -47,4 +48,29 @@ export function checkConnectedAddress(address: Uint8Array | undefined, allowPriv
     "ALLIUM_E_STREAM_INTERNAL_ADDRESS",
     "the exit says that it connected to an internal address",
   );
+}
+
+/**
+ * The addresses in RESOLVED, in its order; errors beside them count for nothing, as in C tor. Internal ones are left
+ * out: a name that leads to the asker's own network is how DNS rebinding begins.
+ * @throws TorError when none is left
+ */
+export function resolvedAddresses(
+  answers: readonly ResolvedAnswer[],
+  allowPrivate: boolean,
+): ResolvedAddress[] {
+  const ips = answers.filter(({ type }) => type === AnswerType.IPV4 || type === AnswerType.IPV6);
+  const allowed = ips.filter(({ value }) => allowPrivate || !isInternalIp(value));
+  if (allowed.length > 0) return allowed.map(({ value, ttl }) => ({ address: formatIp(value), ttl }));
+  if (ips.length > 0) {
+    throw new TorError(
+      "exit-policy",
+      "ALLIUM_E_RESOLVE_INTERNAL_ADDRESS",
+      "the exit says that the name has internal addresses only",
+    );
+  }
+  if (answers.some(({ type }) => type === AnswerType.TRANSIENT_ERROR)) {
+    throw new TorError("exit-timeout", "ALLIUM_E_RESOLVE_TRANSIENT", "the exit cannot resolve the name now");
+  }
+  throw new TorError("remote-host-not-found", "ALLIUM_E_RESOLVE_NOT_FOUND", "the exit finds no address");
 }

@@ -6,9 +6,9 @@ import type { CellSender } from "./cell-sender.ts";
 import type { HopFlow } from "./flow/api.ts";
 import { RelayCommand } from "./relaycell/command.ts";
 import type { RelayCellFormat } from "./relaycell/format.ts";
-import { type Bare, type Begin, encodeMessage, type RelayMessage, SENDME_V1 } from "./relaycell/messages.ts";
+import { encodeMessage, type RelayMessage, SENDME_V1 } from "./relaycell/messages.ts";
 import { EndReason } from "./relaycell/reasons.ts";
-import { CircuitStream, type StreamOwner } from "./stream.ts";
+import { CircuitStream, type StreamOwner, type StreamStart } from "./stream.ts";
 import { StreamMap } from "./stream-map.ts";
 
 export interface HopOptions {
@@ -22,6 +22,9 @@ export interface HopOptions {
   /** Called when a stream left. */
   readonly onStreamGone: () => void;
 }
+
+/** A message that begins a stream. */
+export type StartMessage = Extract<RelayMessage, { command: StreamStart }>;
 
 const EMPTY = new Uint8Array(0);
 
@@ -50,10 +53,9 @@ export class Hop implements StreamOwner {
     this.#sender.send(this.index, this.format, message.command, streamId, encodeMessage(message));
   }
 
-  /** Sends BEGIN or BEGIN_DIR on a new stream. */
-  begin(message: Begin | Bare): CircuitStream {
-    const isDirectory = message.command !== RelayCommand.BEGIN;
-    const stream = new CircuitStream(this.streams.allocateId(), this.#flow.stream(), this, isDirectory);
+  /** Sends BEGIN, BEGIN_DIR or RESOLVE on a new stream. */
+  begin(message: StartMessage): CircuitStream {
+    const stream = new CircuitStream(this.streams.allocateId(), this.#flow.stream(), this, message.command);
     this.streams.add(stream);
     this.send(stream.id, message);
     return stream;
@@ -80,6 +82,13 @@ export class Hop implements StreamOwner {
     this.#forget(stream);
     this.streams.remove(stream.id);
     stream.receiveEnd(reason);
+    this.#onStreamGone();
+  }
+
+  /** RESOLVED came: no END goes either way. */
+  streamResolved(stream: CircuitStream, body: Uint8Array): void {
+    stream.receiveResolved(body);
+    this.streams.remove(stream.id);
     this.#onStreamGone();
   }
 

@@ -32,6 +32,8 @@ export function receiveRelayCell(circuit: InboundCircuit, hop: Hop, cell: RelayC
       return receiveConnected(circuit, hop, cell);
     case RelayCommand.END:
       return receiveEnd(circuit, hop, cell);
+    case RelayCommand.RESOLVED:
+      return receiveResolved(circuit, hop, cell);
     case RelayCommand.EXTENDED2: {
       requireNoStream(cell);
       if (hop !== circuit.hops.at(-1)) throw circuitViolation("WRONG_HOP", "EXTENDED2 from another hop");
@@ -82,6 +84,13 @@ function receiveEnd(circuit: InboundCircuit, hop: Hop, cell: RelayCell): void {
     return hop.streamEnded(stream, reason);
   }
   halfClosedStream(circuit, hop, cell);
+  hop.streams.remove(cell.streamId);
+}
+
+function receiveResolved(circuit: InboundCircuit, hop: Hop, cell: RelayCell): void {
+  const stream = hop.streams.open(cell.streamId);
+  if (stream !== undefined) return hop.streamResolved(stream, cell.data);
+  halfClosedStream(circuit, hop, cell).receiveResolved();
   hop.streams.remove(cell.streamId);
 }
 

@@ -5,6 +5,7 @@ import { TorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
 import { randomInt } from "../base/random.ts";
 import type { StreamFlow } from "./flow/api.ts";
+import { RelayCommand } from "./relaycell/command.ts";
 import type { CircuitStream } from "./stream.ts";
 import { circuitViolation } from "./violation.ts";
 
@@ -18,23 +19,30 @@ export const MAX_HALF_CLOSED = 2048;
 /** A stream on which we sent END: what may still come on it. */
 export class HalfClosedStream {
   readonly #flow: StreamFlow;
-  #mayConnect: boolean;
+  #awaits: number | undefined;
   readonly expires: number;
 
-  constructor(flow: StreamFlow, mayConnect: boolean, expires: number) {
+  /** @param awaits the command of the answer that may still come */
+  constructor(flow: StreamFlow, awaits: number | undefined, expires: number) {
     this.#flow = flow;
-    this.#mayConnect = mayConnect;
+    this.#awaits = awaits;
     this.expires = expires;
   }
 
   receiveConnected(): void {
-    if (!this.#mayConnect)
-      throw circuitViolation("SECOND_CONNECTED", "a second CONNECTED on a closed stream");
-    this.#mayConnect = false;
+    if (this.#awaits !== RelayCommand.CONNECTED)
+      throw circuitViolation("SECOND_CONNECTED", "a CONNECTED that is not awaited on a closed stream");
+    this.#awaits = undefined;
+  }
+
+  receiveResolved(): void {
+    if (this.#awaits !== RelayCommand.RESOLVED)
+      throw circuitViolation("RESOLVED", "a RESOLVED that is not awaited on a closed stream");
   }
 
   receiveData(): void {
-    if (this.#mayConnect) throw circuitViolation("WRONG_STATE", "DATA on a stream that was never connected");
+    if (this.#awaits !== undefined)
+      throw circuitViolation("WRONG_STATE", "DATA on a stream that was never connected");
     this.#flow.dataReceived();
   }
 
@@ -96,7 +104,7 @@ export class StreamMap {
     this.#open.delete(stream.id);
     this.#dropExpired();
     const expires = this.#clock.monotonic() + HALF_CLOSED_LIFETIME;
-    this.#halfClosed.set(stream.id, new HalfClosedStream(stream.flow, stream.isConnecting, expires));
+    this.#halfClosed.set(stream.id, new HalfClosedStream(stream.flow, stream.awaits, expires));
   }
 
   /** The other side sent END: nothing more may come. */

@@ -1,4 +1,4 @@
-// One stream of a circuit as its user sees it: states, buffered data, pending write (tor-spec 6.2, 6.3).
+// One stream of a circuit as its user sees it: states, buffered data, pending write (tor-spec 6.2 to 6.4).
 // Not here: cells, and which stream may send next; the hop has both.
 
 import { type Deferred, deferred } from "../base/abort.ts";
@@ -7,7 +7,7 @@ import { badApiUsage, isTorError, type TorError } from "../base/errors.ts";
 import type { TorStream } from "./api.ts";
 import type { StreamFlow } from "./flow/api.ts";
 import { RelayCommand } from "./relaycell/command.ts";
-import { type Connected, decodeMessage } from "./relaycell/messages.ts";
+import { type Connected, decodeMessage, type Resolved, type ResolvedAnswer } from "./relaycell/messages.ts";
 import { EndReason, streamEndError } from "./relaycell/reasons.ts";
 import { circuitViolation } from "./violation.ts";
 
@@ -24,32 +24,39 @@ export interface StreamOwner {
   end(stream: CircuitStream): void;
 }
 
-/** `connecting` until CONNECTED; `open`; `ended` by the other side or with the circuit; `closed` by us. */
+/** What begins a stream. */
+export type StreamStart =
+  | typeof RelayCommand.BEGIN
+  | typeof RelayCommand.BEGIN_DIR
+  | typeof RelayCommand.RESOLVE;
+
+/** `connecting` until CONNECTED, or RESOLVED that ends it; `open`; `ended` by the other side or with the circuit; `closed` by us. */
 type StreamState = "connecting" | "open" | "ended" | "closed";
 
 export class CircuitStream implements TorStream {
   readonly id: number;
   readonly flow: StreamFlow;
   readonly #owner: StreamOwner;
-  readonly #isDirectory: boolean;
+  readonly #start: StreamStart;
   readonly #connected: Deferred<void> = deferred<void>();
   readonly #closed: Deferred<TorError | undefined> = deferred<TorError | undefined>();
   #state: StreamState = "connecting";
   /** Why reading ends, once the buffer is empty; undefined for a clean end. */
   #failure: TorError | undefined;
   #remoteAddress: Uint8Array | undefined;
+  #answers: readonly ResolvedAnswer[] = [];
   /** Payloads of DATA cells not read yet; the stream's window bounds their number. */
   readonly #inbox: Uint8Array[] = [];
   #reader: Deferred<void> | undefined;
   #outbox: Uint8Array | undefined;
   #writer: Deferred<void> | undefined;
 
-  /** @param isDirectory whether it is begun by BEGIN_DIR */
-  constructor(id: number, flow: StreamFlow, owner: StreamOwner, isDirectory: boolean) {
+  /** @param start the command that begins it */
+  constructor(id: number, flow: StreamFlow, owner: StreamOwner, start: StreamStart) {
     this.id = id;
     this.flow = flow;
     this.#owner = owner;
-    this.#isDirectory = isDirectory;
+    this.#start = start;
   }
 
   get remoteAddress(): Uint8Array | undefined {
@@ -60,14 +67,20 @@ export class CircuitStream implements TorStream {
     return this.#closed.promise;
   }
 
-  /** Fulfilled on CONNECTED. */
+  /** What RESOLVED said. */
+  get answers(): readonly ResolvedAnswer[] {
+    return this.#answers;
+  }
+
+  /** Fulfilled on CONNECTED or RESOLVED. */
   get connected(): Promise<void> {
     return this.#connected.promise;
   }
 
-  /** Whether CONNECTED may still come. */
-  get isConnecting(): boolean {
-    return this.#state === "connecting";
+  /** The command of the answer that may still come: CONNECTED, RESOLVED or none. */
+  get awaits(): number | undefined {
+    if (this.#state !== "connecting") return undefined;
+    return this.#start === RelayCommand.RESOLVE ? RelayCommand.RESOLVED : RelayCommand.CONNECTED;
   }
 
   async read(): Promise<Uint8Array | undefined> {
@@ -127,14 +140,24 @@ export class CircuitStream implements TorStream {
 
   /** The body of CONNECTED, which says nothing in answer to BEGIN_DIR (tor-spec 6.2.1). */
   receiveConnected(body: Uint8Array): void {
-    if (this.#state !== "connecting") throw circuitViolation("SECOND_CONNECTED", "a second CONNECTED");
-    if (!this.#isDirectory) {
+    if (this.awaits !== RelayCommand.CONNECTED)
+      throw circuitViolation("SECOND_CONNECTED", "a CONNECTED that is not awaited");
+    if (this.#start === RelayCommand.BEGIN) {
       const { address } = decodeMessage(RelayCommand.CONNECTED, body) as Connected;
       // A copy: the cell's body would be kept alive for four bytes.
       this.#remoteAddress = address?.slice();
     }
     this.#state = "open";
     this.#connected.resolve();
+  }
+
+  /** The only message that comes in answer to RESOLVE; the stream is over with it. */
+  receiveResolved(body: Uint8Array): void {
+    if (this.awaits !== RelayCommand.RESOLVED)
+      throw circuitViolation("RESOLVED", "a RESOLVED that is not awaited");
+    this.#answers = (decodeMessage(RelayCommand.RESOLVED, body) as Resolved).answers;
+    this.#connected.resolve();
+    this.#finish("ended", undefined, undefined);
   }
 
   receiveData(data: Uint8Array): void {

@@ -11,6 +11,7 @@ export type CircuitViolation =
   | "HANDSHAKE"
   | "MALFORMED"
   | "RELAY_EARLY"
+  | "RESOLVED"
   | "SECOND_CONNECTED"
   | "SENDME"
   | "SENDME_TAG"

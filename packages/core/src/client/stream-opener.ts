@@ -1,10 +1,11 @@
-// Opens anonymous streams for the net room: waits until the client is ready, takes a circuit whose exit allows the port,
-// and tries another exit where the first could not (tor-spec 6.3, 7.3). Destinations never leave this file but in BEGIN.
+// Opens anonymous streams for the net room and resolves names: waits until the client is ready, takes a circuit whose exit allows the port,
+// and tries another exit where the first could not (tor-spec 6.3, 6.4, 7.3). Destinations never leave this file but in BEGIN and RESOLVE.
 
+import { formatIp, parseIp } from "../base/address.ts";
 import { toHex } from "../base/encoding.ts";
-import { type TorError, type TorErrorKind, toTorError } from "../base/errors.ts";
-import type { TorStream } from "../circuit/api.ts";
-import type { StreamOpener, StreamRequest } from "../net/api.ts";
+import { badApiUsage, type TorError, type TorErrorKind, toTorError } from "../base/errors.ts";
+import type { ResolvedAddress, StreamOptions, TorStream } from "../circuit/api.ts";
+import type { NameResolver, ResolveRequest, StreamOpener, StreamRequest } from "../net/api.ts";
 import type { CircuitPool, PooledCircuit } from "../path/circuits.ts";
 import { type ExitTarget, exitAllows } from "../path/select.ts";
 import { exitTarget } from "./destination.ts";
@@ -26,8 +27,11 @@ export interface StreamOpenerOptions {
   readonly onStream: (info: StreamInfo) => void;
 }
 
-/** Milliseconds for an exit to answer BEGIN; C tor gives a circuit 10 to 15 s before it tries another. */
+/** Milliseconds for an exit to answer BEGIN or RESOLVE; C tor gives a circuit 10 to 15 s before it tries another. */
 const STREAM_TIMEOUT = 15_000;
+
+/** Any exit resolves names; one for this port is built ahead, and will do for what follows. */
+const RESOLVE_PORT = 443;
 
 /** How often a request is tried, by what went wrong. A name that one exit cannot resolve another one may. */
 const TRIES: Partial<Record<TorErrorKind, number>> = {
@@ -38,7 +42,7 @@ const TRIES: Partial<Record<TorErrorKind, number>> = {
   "remote-host-not-found": 2,
 };
 
-export class ExitStreamOpener implements StreamOpener {
+export class ExitStreamOpener implements StreamOpener, NameResolver {
   readonly #options: StreamOpenerOptions;
   #lastId = 0;
 
@@ -53,7 +57,9 @@ export class ExitStreamOpener implements StreamOpener {
     onStream({ id, state: "opening" });
     try {
       await this.#options.ready(request.signal);
-      const { stream, circuitId } = await this.#open(request, target);
+      const { result: stream, circuitId } = await this.#atExit(request, target, (pooled) =>
+        this.#begin(pooled, request),
+      );
       onStream({ id, circuitId, state: "open" });
       stream.closed.then(() => onStream({ id, circuitId, state: "closed" }));
       return stream;
@@ -63,14 +69,33 @@ export class ExitStreamOpener implements StreamOpener {
     }
   }
 
-  async #open(request: StreamRequest, target: ExitTarget): Promise<{ stream: TorStream; circuitId: number }> {
+  /** An IP literal is its own answer, as in C tor; nobody is asked, so its TTL is 0. */
+  async resolve(request: ResolveRequest): Promise<ResolvedAddress[]> {
+    const { hostname } = request;
+    const target = exitTarget(hostname, RESOLVE_PORT, this.#options.allowPrivateAddresses);
+    if (/\.arpa\.?$/.test(hostname))
+      throw badApiUsage("ALLIUM_E_REVERSE_UNSUPPORTED", "reverse lookups are not supported");
+    const ip = parseIp(hostname);
+    if (ip !== undefined) return [{ address: formatIp(ip), ttl: 0 }];
+    await this.#options.ready(request.signal);
+    const { result } = await this.#atExit(request, target, ({ circuit }) =>
+      circuit.resolve(hostname, this.#streamOptions(request)),
+    );
+    return result;
+  }
+
+  /** Does something on a circuit whose exit allows the target, on another one where it failed. */
+  async #atExit<T>(
+    request: ResolveRequest,
+    target: ExitTarget,
+    operation: (pooled: PooledCircuit) => Promise<T>,
+  ): Promise<{ result: T; circuitId: number }> {
     const avoidExits = new Set<string>();
     let failure: TorError | undefined;
     for (let tries = 1; ; tries++) {
       const pooled = await this.#acquire(request, target, avoidExits, failure);
       try {
-        const stream = await this.#begin(pooled, request);
-        return { stream, circuitId: pooled.circuit.id };
+        return { result: await operation(pooled), circuitId: pooled.circuit.id };
       } catch (thrown) {
         failure = toTorError(thrown);
         // An exit that answered will answer so again; where the circuit broke, it may not have been the exit.
@@ -82,7 +107,7 @@ export class ExitStreamOpener implements StreamOpener {
   }
 
   async #acquire(
-    { isolation, signal }: StreamRequest,
+    { isolation, signal }: ResolveRequest,
     target: ExitTarget,
     avoidExits: ReadonlySet<string>,
     failure: TorError | undefined,
@@ -96,13 +121,20 @@ export class ExitStreamOpener implements StreamOpener {
     }
   }
 
-  #begin({ circuit, exit }: PooledCircuit, { hostname, port, signal }: StreamRequest): Promise<TorStream> {
+  #begin({ circuit, exit }: PooledCircuit, request: StreamRequest): Promise<TorStream> {
+    const { hostname, port } = request;
     return circuit.openStream(hostname, port, {
-      timeout: STREAM_TIMEOUT,
+      ...this.#streamOptions(request),
       ipv6: exitAllows(exit, { port, family: 6 }),
+    });
+  }
+
+  #streamOptions({ signal }: ResolveRequest): StreamOptions {
+    return {
+      timeout: STREAM_TIMEOUT,
       allowPrivateAddresses: this.#options.allowPrivateAddresses,
       ...(signal === undefined ? {} : { signal }),
-    });
+    };
   }
 }
 

@@ -1,8 +1,9 @@
 // TorClient, the public API: a Tor client for any JavaScript runtime. One client stands for one network and one store.
-// Not in this room: protocol; which relays, when and why (path). Not yet here: name resolution, WebSocket, onion services.
+// Not in this room: protocol; which relays, when and why (path). Not yet here: WebSocket, onion services.
 
 import { TypedEventTarget } from "../base/events.ts";
 import type { Log, LogEvent } from "../base/ports.ts";
+import type { ResolvedAddress } from "../circuit/api.ts";
 import type { TorFetchInit } from "../net/fetch.ts";
 import type { TorSocket, TorSocketOptions } from "../net/socket.ts";
 import type { GuardEvent } from "../path/guards.ts";
@@ -14,7 +15,7 @@ import { NetworkStack } from "./stack.ts";
 import { type ClientStats, guardStats, StreamCounter } from "./stats.ts";
 import type { ClientStatus } from "./status.ts";
 import type { StreamInfo } from "./stream-opener.ts";
-import { type SocketAddress, TorView } from "./view.ts";
+import { type ResolveOptions, type SocketAddress, TorView } from "./view.ts";
 
 /** The client's events; the value is in `event.detail`. None carries a destination. */
 export interface TorClientEvents {
@@ -90,6 +91,14 @@ export class TorClient extends TypedEventTarget<TorClientEvents> {
   /** A TCP connection over Tor, as in the WinterTC sockets API. */
   connect(address: SocketAddress, options?: TorSocketOptions): TorSocket {
     return this.#view.connect(address, options);
+  }
+
+  /**
+   * The addresses of a host name as an exit resolves it, at least one; none is internal on the public network. An IP
+   * literal is its own answer, with a TTL of 0. @throws TorError
+   */
+  resolve(hostname: string, options?: ResolveOptions): Promise<ResolvedAddress[]> {
+    return this.#view.resolve(hostname, options);
   }
 
   /** A view of the client whose streams share no circuit with any other's. */

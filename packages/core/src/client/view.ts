@@ -1,30 +1,39 @@
-// What opens streams: the client itself, and views of it with circuits of their own (isolation, proposal 171).
+// What opens streams and resolves names: the client itself, and views of it with circuits of their own (isolation, proposal 171).
 
 import { badApiUsage } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
-import type { StreamOpener } from "../net/api.ts";
+import type { ResolvedAddress } from "../circuit/api.ts";
+import type { NameResolver, StreamOpener } from "../net/api.ts";
 import { type TorFetchInit, torFetch } from "../net/fetch.ts";
+import { parseDestination } from "../net/host.ts";
 import { connect, type TorSocket, type TorSocketOptions } from "../net/socket.ts";
 
 /** Where a socket goes: `"host:port"`, `"[ipv6]:port"`, or both apart. */
 export type SocketAddress = string | { hostname: string; port: number };
 
+export interface ResolveOptions {
+  readonly signal?: AbortSignal;
+  /** Requests with different keys share no circuit. */
+  readonly isolation?: string;
+}
+
 /** Streams opened through one view share circuits only among themselves. */
 export class TorView {
-  readonly #opener: StreamOpener;
+  readonly #opener: StreamOpener & NameResolver;
   readonly #keys: readonly string[];
-  readonly #isolated: StreamOpener;
+  readonly #isolated: StreamOpener & NameResolver;
   readonly #clock: Clock;
 
   /** @param keys the isolation keys of the views that this one is within, the outermost first */
-  constructor(opener: StreamOpener, keys: readonly string[], clock: Clock) {
+  constructor(opener: StreamOpener & NameResolver, keys: readonly string[], clock: Clock) {
     this.#opener = opener;
     this.#keys = keys;
     this.#clock = clock;
+    // As JSON, so that no two lists of keys read the same.
+    const within = (isolation: string | undefined) => JSON.stringify([keys, isolation ?? null]);
     this.#isolated = {
-      // As JSON, so that no two lists of keys read the same.
-      openStream: ({ isolation, ...request }) =>
-        opener.openStream({ ...request, isolation: JSON.stringify([keys, isolation ?? null]) }),
+      openStream: (request) => opener.openStream({ ...request, isolation: within(request.isolation) }),
+      resolve: (request) => opener.resolve({ ...request, isolation: within(request.isolation) }),
     };
   }
 
@@ -36,6 +45,16 @@ export class TorView {
   /** A TCP connection over Tor, as in the WinterTC sockets API. */
   connect(address: SocketAddress, options?: TorSocketOptions): TorSocket {
     return connect(this.#isolated, address, options);
+  }
+
+  /**
+   * The addresses of a host name as an exit resolves it, at least one; none is internal on the public network. An IP
+   * literal is its own answer, with a TTL of 0. @throws TorError
+   */
+  async resolve(hostname: string, options: ResolveOptions = {}): Promise<ResolvedAddress[]> {
+    // The port only makes it a destination.
+    const { hostname: name } = parseDestination({ hostname, port: 443 });
+    return this.#isolated.resolve({ ...options, hostname: name });
   }
 
   /** A view within this one. Equal keys give the same circuits. @throws TorError `bad-api-usage` */

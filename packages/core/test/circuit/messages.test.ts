@@ -4,14 +4,27 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseIp, parseSocketAddress } from "../../src/base/address.ts";
-import { fromHex, toHex } from "../../src/base/encoding.ts";
+import { fromHex, toHex, utf8 } from "../../src/base/encoding.ts";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import { relayCellV0 } from "../../src/circuit/relaycell/format.ts";
 import { linkSpecifiers } from "../../src/circuit/relaycell/link-specifiers.ts";
 import { decodeMessage, encodeMessage, type RelayMessage } from "../../src/circuit/relaycell/messages.ts";
 import { circuitEndError, streamEndError } from "../../src/circuit/relaycell/reasons.ts";
 
-const { BEGIN, BEGIN_DIR, CONNECTED, DATA, DROP, END, EXTEND2, EXTENDED2, SENDME, TRUNCATED } = RelayCommand;
+const {
+  BEGIN,
+  BEGIN_DIR,
+  CONNECTED,
+  DATA,
+  DROP,
+  END,
+  EXTEND2,
+  EXTENDED2,
+  RESOLVE,
+  RESOLVED,
+  SENDME,
+  TRUNCATED,
+} = RelayCommand;
 
 const ip = (text: string) => parseIp(text) as Uint8Array;
 const RSA = "03479e93ebf3ff2c58c1c9dbf2de9de9c2801b3e";
@@ -43,6 +56,32 @@ const VECTORS: readonly (readonly [hex: string, message: RelayMessage])[] = [
     { command: END, reason: 4, address: ip("2001:db8::f00b"), ttl: 512 },
   ],
   ["08", { command: TRUNCATED, reason: 8 }],
+  ["7777772e746f7270726f6a6563742e6f726700", { command: RESOLVE, hostname: "www.torproject.org" }],
+  ["", { command: RESOLVED, answers: [] }],
+  ["f00000000e10", { command: RESOLVED, answers: [{ type: 0xf0, value: fromHex(""), ttl: 3600 }] }],
+  ["f10000000e10", { command: RESOLVED, answers: [{ type: 0xf1, value: fromHex(""), ttl: 3600 }] }],
+  [
+    "04047f00000100000e1004047f00000200001c20",
+    {
+      command: RESOLVED,
+      answers: [
+        { type: 4, value: ip("127.0.0.1"), ttl: 3600 },
+        { type: 4, value: ip("127.0.0.2"), ttl: 7200 },
+      ],
+    },
+  ],
+  [
+    "06101234000000000000000000000000567800000080",
+    { command: RESOLVED, answers: [{ type: 6, value: ip("1234::5678"), ttl: 128 }] },
+  ],
+  [
+    "00127777772e746f7270726f6a6563742e6f726700000258",
+    { command: RESOLVED, answers: [{ type: 0, value: utf8("www.torproject.org"), ttl: 600 }] },
+  ],
+  [
+    "63127777772e746f7270726f6a6563742e6f726700000258",
+    { command: RESOLVED, answers: [{ type: 99, value: utf8("www.torproject.org"), ttl: 600 }] },
+  ],
   [`0040${EXTENDED}`, { command: EXTENDED2, handshake: fromHex(EXTENDED) }],
   [
     `0200067f00000113880214${RSA}00020054${NTOR}`,
@@ -64,9 +103,10 @@ describe("vectors", () => {
   });
 
   test("the numbers of the commands", () => {
-    expect([BEGIN, DATA, END, CONNECTED, SENDME, TRUNCATED, DROP, BEGIN_DIR, EXTEND2, EXTENDED2]).toEqual([
-      1, 2, 3, 4, 5, 9, 10, 13, 14, 15,
+    expect([BEGIN, DATA, END, CONNECTED, SENDME, TRUNCATED, DROP, RESOLVE, RESOLVED]).toEqual([
+      1, 2, 3, 4, 5, 9, 10, 11, 12,
     ]);
+    expect([BEGIN_DIR, EXTEND2, EXTENDED2]).toEqual([13, 14, 15]);
   });
 
   test("forms that are not ours but valid", () => {
@@ -91,6 +131,11 @@ describe("vectors", () => {
     [TRUNCATED, ""],
     [SENDME, "01"],
     [SENDME, "010014aabb"],
+    [RESOLVED, "040301020300000001"],
+    [RESOLVED, "06047f00000100000e10"],
+    [RESOLVED, "04047f000001000000"],
+    [RESOLVED, "04047f00000100000e1004"],
+    [RESOLVED, "00ff6100000001"],
   ])("command %d with %s does not parse", (command, hex) => {
     expect(() => decodeMessage(command, fromHex(hex))).toThrow(malformed);
   });
@@ -177,6 +222,11 @@ describe("decode(encode(x)) is x", () => {
     bytes(32).map((data) => ({ type: 3, data })),
     bytes(0, 40).map((data) => ({ type: 77, data })),
   );
+  const answer = fc.oneof(
+    fc.record({ type: fc.constant(4), value: bytes(4), ttl: u32 }),
+    fc.record({ type: fc.constant(6), value: bytes(16), ttl: u32 }),
+    fc.record({ type: fc.constantFrom(0, 99, 0xf0, 0xf1), value: bytes(0, 255), ttl: u32 }),
+  );
   const message: fc.Arbitrary<RelayMessage> = fc.oneof(
     fc.record({ command: fc.constant(BEGIN), hostname, port, flags: u32 }),
     fc.record({ command: fc.constant(DATA), data: bytes(1, 498) }),
@@ -191,6 +241,8 @@ describe("decode(encode(x)) is x", () => {
       handshake: fc.record({ type: fc.integer({ min: 0, max: 65535 }), data: bytes(0, 200) }),
     }),
     fc.record({ command: fc.constant(EXTENDED2), handshake: bytes(0, 400) }),
+    fc.record({ command: fc.constant(RESOLVE), hostname: fc.domain() }),
+    fc.record({ command: fc.constant(RESOLVED), answers: fc.array(answer, { maxLength: 20 }) }),
   );
 
   test("messages", () => {

@@ -16,7 +16,7 @@ import {
   testRelay,
 } from "./relay.ts";
 
-const { BEGIN, CONNECTED, DATA, DROP, END, EXTENDED2, SENDME, TRUNCATED } = RelayCommand;
+const { BEGIN, CONNECTED, DATA, DROP, END, EXTENDED2, RESOLVE, RESOLVED, SENDME, TRUNCATED } = RelayCommand;
 const NOTHING = new Uint8Array(0);
 const LAST = 2;
 
@@ -51,7 +51,11 @@ const MISDEEDS: readonly (readonly [what: string, rule: string, misdeed: Misdeed
   ["DROP from the last hop", "DROP", raw(LAST, DROP, none, NOTHING)],
   ["DROP from the first hop", "DROP", raw(0, DROP, none, NOTHING)],
   ["BEGIN from a relay", "UNEXPECTED_COMMAND", raw(LAST, BEGIN, own, one)],
-  ["RESOLVED that was not asked for", "UNEXPECTED_COMMAND", raw(LAST, 12, own, one)],
+  ["RESOLVED on a stream that was begun", "RESOLVED", raw(LAST, RESOLVED, own, NOTHING)],
+  ["RESOLVED on an unknown stream", "UNKNOWN_STREAM", raw(LAST, RESOLVED, other, NOTHING)],
+  ["RESOLVED from another hop than the stream's", "WRONG_HOP", raw(1, RESOLVED, own, NOTHING)],
+  ["RESOLVED without a stream id", "STREAM_ID", raw(LAST, RESOLVED, none, NOTHING)],
+  ["RESOLVE from a relay", "UNEXPECTED_COMMAND", raw(LAST, RESOLVE, own, one)],
   ["relay command 0", "UNKNOWN_COMMAND", raw(LAST, 0, own, one)],
   ["an unknown relay command", "UNKNOWN_COMMAND", raw(LAST, 99, own, one)],
   ["a conflux command", "UNKNOWN_COMMAND", raw(LAST, 20, none, one)],
@@ -115,6 +119,7 @@ describe("after END", () => {
     ["END", END, one],
     ["SENDME", SENDME, NOTHING],
     ["CONNECTED", CONNECTED, NOTHING],
+    ["RESOLVED", RESOLVED, NOTHING],
   ] as const)("%s on a stream that the relay ended", async (_, command, data) => {
     const { circuit, relays } = await testCircuit(2);
     const stream = await circuit.openStream("example.com", 80);

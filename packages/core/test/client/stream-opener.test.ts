@@ -45,7 +45,8 @@ function bench(refusals: readonly (TorErrorKind | [TorErrorKind, TorErrorCode])[
     isReady.catch(() => {});
   };
   const open = (hostname = "example.com") => opener.openStream({ hostname, port: 443, isolation: "shop" });
-  return { open, requests, circuits, retired, infos, notReady };
+  const resolve = (hostname: string) => opener.resolve({ hostname, isolation: "shop" });
+  return { open, resolve, requests, circuits, retired, infos, notReady };
 }
 
 describe("opening a stream", () => {
@@ -145,4 +146,59 @@ describe("opening a stream", () => {
       expect(infos).toEqual([]);
     },
   );
+});
+
+describe("resolving a name", () => {
+  const ANSWER = [{ address: "93.184.216.34", ttl: 60 }];
+
+  it("asks an exit on a circuit of the isolation key, and is no stream of the user's", async () => {
+    const { resolve, requests, circuits, infos } = bench();
+    expect(await resolve("example.com")).toEqual(ANSWER);
+    expect(requests).toMatchObject([{ target: { port: 443, family: 4 }, isolation: "shop" }]);
+    expect(circuits[0]?.asked).toEqual(["resolve example.com"]);
+    expect(circuits[0]?.streamCount).toBe(0);
+    expect(infos).toEqual([]);
+  });
+
+  it.each<[TorErrorKind, number]>([
+    ["exit-timeout", 3],
+    ["exit-policy", 3],
+    ["circuit-collapse", 3],
+    ["remote-host-not-found", 2],
+    ["aborted", 1],
+  ])("after %s asks %i exits in all", async (kind, tries) => {
+    const failing = bench([kind, kind, kind, kind]);
+    await expect(failing.resolve("example.com")).rejects.toMatchObject({ kind });
+    expect(failing.circuits).toHaveLength(tries);
+    const mended = bench([kind]);
+    if (tries > 1) expect(await mended.resolve("example.com")).toEqual(ANSWER);
+  });
+
+  it.each(["93.184.216.34", "2606:2800:220:1::1"])("%s is its own answer", async (address) => {
+    const { resolve, requests } = bench();
+    expect(await resolve(address)).toEqual([{ address, ttl: 0 }]);
+    expect(requests).toEqual([]);
+  });
+
+  it.each([
+    ["127.0.0.1", "ALLIUM_E_INTERNAL_ADDRESS"],
+    ["::1", "ALLIUM_E_INTERNAL_ADDRESS"],
+    ["localhost", "ALLIUM_E_INTERNAL_ADDRESS"],
+    ["printer.local", "ALLIUM_E_INTERNAL_ADDRESS"],
+    [`${"a".repeat(56)}.onion`, "ALLIUM_E_ONION_UNSUPPORTED"],
+    ["34.216.184.93.in-addr.arpa", "ALLIUM_E_REVERSE_UNSUPPORTED"],
+    ["a b", "ALLIUM_E_BAD_HOSTNAME"],
+  ])("%s is refused before anything is asked of the network", async (hostname, code) => {
+    const { resolve, requests } = bench();
+    await expect(resolve(hostname)).rejects.toMatchObject({ kind: "bad-api-usage", code });
+    expect(requests).toEqual([]);
+  });
+
+  it("waits for the client, and fails as it does", async () => {
+    const { resolve, requests, notReady } = bench();
+    const error = new TorError("bridge-unreachable", "ALLIUM_E_TEST", "no bridge");
+    notReady(error);
+    await expect(resolve("example.com")).rejects.toBe(error);
+    expect(requests).toEqual([]);
+  });
 });

@@ -5,7 +5,7 @@ import type { LogEvent } from "../../src/base/ports.ts";
 import type { ClientStatus } from "../../src/client/status.ts";
 import { TorClient } from "../../src/client/tor-client.ts";
 import { TorView } from "../../src/client/view.ts";
-import type { StreamRequest } from "../../src/net/api.ts";
+import type { ResolveRequest } from "../../src/net/api.ts";
 import type { CircuitInfo } from "../../src/path/registry.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { settle } from "../path/fakes.ts";
@@ -98,6 +98,7 @@ describe("a client", () => {
     for (const host of [`${"a".repeat(56)}.onion`, "localhost", "127.0.0.1", "[::1]", "10.0.0.1"]) {
       await expect(client.fetch(`http://${host}/`)).rejects.toMatchObject({ kind: "bad-api-usage" });
       await expect(client.connect(`${host}:80`).opened).rejects.toMatchObject({ kind: "bad-api-usage" });
+      await expect(client.resolve(host)).rejects.toMatchObject({ kind: "bad-api-usage" });
     }
     expect(dialled).toEqual([]);
   });
@@ -138,15 +139,19 @@ describe("a client", () => {
   });
 });
 
+/** Notes what it is asked for, and does nothing. */
+function deafOpener(requests: ResolveRequest[]) {
+  const refuse = async (request: ResolveRequest) => {
+    requests.push(request);
+    throw UNREACHABLE;
+  };
+  return { openStream: refuse, resolve: refuse };
+}
+
 describe("isolation", () => {
   const keyOf = async (use: (view: TorView) => TorView, isolation?: string) => {
-    const requests: StreamRequest[] = [];
-    const opener = {
-      async openStream(request: StreamRequest) {
-        requests.push(request);
-        throw UNREACHABLE;
-      },
-    };
+    const requests: ResolveRequest[] = [];
+    const opener = deafOpener(requests);
     const view = use(new TorView(opener, [], new ManualClock()));
     await view.fetch("http://example.com/", isolation === undefined ? {} : { isolation }).catch(() => {});
     return requests[0]?.isolation;
@@ -169,16 +174,22 @@ describe("isolation", () => {
   });
 
   it("reaches sockets as well", async () => {
-    const requests: StreamRequest[] = [];
-    const opener = {
-      async openStream(request: StreamRequest) {
-        requests.push(request);
-        throw UNREACHABLE;
-      },
-    };
+    const requests: ResolveRequest[] = [];
+    const opener = deafOpener(requests);
     const view = new TorView(opener, [], new ManualClock()).isolate("wallet");
     await view.connect("example.com:80", { isolation: "x" }).opened.catch(() => {});
     expect(requests[0]?.isolation).toBe('[["wallet"],"x"]');
+  });
+
+  it("reaches names to resolve as well, which are read as hosts are elsewhere", async () => {
+    const requests: ResolveRequest[] = [];
+    const view = new TorView(deafOpener(requests), [], new ManualClock()).isolate("wallet");
+    const { signal } = new AbortController();
+    await expect(view.resolve("Bücher.EXAMPLE", { isolation: "x", signal })).rejects.toBe(UNREACHABLE);
+    expect(requests).toEqual([{ hostname: "xn--bcher-kva.example", isolation: '[["wallet"],"x"]', signal }]);
+    for (const wrong of ["", "a/b", "user@host", "exa mple.com"])
+      await expect(view.resolve(wrong)).rejects.toMatchObject({ code: "ALLIUM_E_BAD_DESTINATION" });
+    expect(requests).toHaveLength(1);
   });
 
   it("wants a key", () => {

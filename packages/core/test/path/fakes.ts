@@ -76,6 +76,10 @@ export function fakeCircuit(hops: readonly ChannelTarget[], id = ++lastId): Fake
     extend: async () => {},
     openStream: (hostname, port, options) => open(`${hostname}:${port}`, options),
     openDirectoryStream: (options) => open("directory", options),
+    async resolve(hostname, options) {
+      (await open(`resolve ${hostname}`, options)).close();
+      return [{ address: "93.184.216.34", ttl: 60 }];
+    },
     close(error) {
       circuit.isClosed = true;
       gone.resolve(error);

@@ -8,6 +8,8 @@ export const RelayCommand = {
   SENDME: 5,
   TRUNCATED: 9,
   DROP: 10,
+  RESOLVE: 11,
+  RESOLVED: 12,
   BEGIN_DIR: 13,
   EXTEND2: 14,
   EXTENDED2: 15,

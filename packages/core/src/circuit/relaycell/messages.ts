@@ -1,5 +1,5 @@
-// Relay messages as typed values (tor-spec 5.1.2, 5.4, 6.2, 6.3, 7.3.1).
-// Not here: the messages of onion services, conflux, circuit padding, XON and XOFF, RESOLVE.
+// Relay messages as typed values (tor-spec 5.1.2, 5.4, 6.2 to 6.4, 7.3.1).
+// Not here: the messages of onion services, conflux, circuit padding, XON and XOFF.
 
 import { formatIp, parseIpv6 } from "../../base/address.ts";
 import { Reader, Writer } from "../../base/bytes.ts";
@@ -67,12 +67,50 @@ export interface Extended2 {
   readonly handshake: Uint8Array;
 }
 
-/** DROP and BEGIN_DIR, whose bodies are ignored. */
-export interface Bare {
-  readonly command: typeof RelayCommand.DROP | typeof RelayCommand.BEGIN_DIR;
+export interface Resolve {
+  readonly command: typeof RelayCommand.RESOLVE;
+  readonly hostname: string;
 }
 
-export type RelayMessage = Begin | Data | End | Connected | Sendme | Truncated | Extend2 | Extended2 | Bare;
+export interface ResolvedAnswer {
+  /** An AnswerType, or one that we do not know. */
+  readonly type: number;
+  readonly value: Uint8Array;
+  /** Seconds. */
+  readonly ttl: number;
+}
+
+export interface Resolved {
+  readonly command: typeof RelayCommand.RESOLVED;
+  /** One cell holds 83 at the most. */
+  readonly answers: readonly ResolvedAnswer[];
+}
+
+/** Its body is ignored, as is BEGIN_DIR's. */
+export interface Drop {
+  readonly command: typeof RelayCommand.DROP;
+}
+
+export interface BeginDir {
+  readonly command: typeof RelayCommand.BEGIN_DIR;
+}
+
+export type RelayMessage =
+  | Begin
+  | Data
+  | End
+  | Connected
+  | Sendme
+  | Truncated
+  | Resolve
+  | Resolved
+  | Extend2
+  | Extended2
+  | Drop
+  | BeginDir;
+
+/** Types of answers in RESOLVED (tor-spec 6.4). */
+export const AnswerType = { HOSTNAME: 0, IPV4: 4, IPV6: 6, TRANSIENT_ERROR: 0xf0, ERROR: 0xf1 } as const;
 
 /** TTL of an END or CONNECTED that names none (tor-spec 6.3). */
 const NO_TTL = 0xffffffff;
@@ -101,6 +139,11 @@ export function encodeMessage(message: RelayMessage): Uint8Array {
         : writer.u8(message.version).vector(2, message.tag).finish();
     case RelayCommand.TRUNCATED:
       return writer.u8(message.reason).finish();
+    case RelayCommand.RESOLVE:
+      return writer.bytes(utf8(message.hostname)).u8(0).finish();
+    case RelayCommand.RESOLVED:
+      for (const { type, value, ttl } of message.answers) writer.u8(type).vector(1, value).u32(ttl);
+      return writer.finish();
     case RelayCommand.EXTEND2:
       return writeHandshake(writeLinkSpecifiers(writer, message.linkSpecifiers), message.handshake).finish();
     case RelayCommand.EXTENDED2:
@@ -126,6 +169,10 @@ export function decodeMessage(command: number, data: Uint8Array): RelayMessage {
       return decodeSendme(data);
     case RelayCommand.TRUNCATED:
       return { command, reason: reader.u8() };
+    case RelayCommand.RESOLVE:
+      return { command, hostname: fromLatin1(data.subarray(0, data.indexOf(0))) };
+    case RelayCommand.RESOLVED:
+      return decodeResolved(reader);
     case RelayCommand.EXTEND2: {
       const linkSpecifiers = readLinkSpecifiers(reader);
       return { command, linkSpecifiers, handshake: readHandshake(reader) };
@@ -191,6 +238,22 @@ function decodeConnected(data: Uint8Array): Connected {
     address = reader.take(16);
   }
   return { command, address, ttl: reader.remaining >= 4 ? reader.u32() : NO_TTL };
+}
+
+function decodeResolved(reader: Reader): Resolved {
+  const answers: ResolvedAnswer[] = [];
+  while (reader.remaining > 0) {
+    const answer = { type: reader.u8(), value: reader.vector(1), ttl: reader.u32() };
+    const { length } = answer.value;
+    if (
+      (answer.type === AnswerType.IPV4 && length !== 4) ||
+      (answer.type === AnswerType.IPV6 && length !== 16)
+    ) {
+      throw malformedMessage(`a RESOLVED with an address of ${length} bytes`);
+    }
+    answers.push(answer);
+  }
+  return { command: RelayCommand.RESOLVED, answers };
 }
 
 function decodeSendme(data: Uint8Array): Sendme {
