@@ -127,6 +127,8 @@ class NodeBridge implements Bridge, PipeContext {
     for (const pipe of this.#pipes) pipe.end(CLOSE.draining, "the bridge is going down");
     const deadline = setTimeout(() => {
       for (const ws of this.#upgrader.clients) ws.terminate();
+      // Node no longer times out those that have not finished their request.
+      this.#http.closeAllConnections();
     }, this.limits.drainTimeout);
     this.#http.closeIdleConnections();
     await stopped;
@@ -209,5 +211,7 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
 }
 
 function refuseUpgrade(socket: Duplex, status: string): void {
+  // Nothing watches an upgraded socket any more: half closed, the client could hold it for ever.
+  socket.once("finish", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

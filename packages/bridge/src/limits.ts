@@ -15,6 +15,8 @@ export interface BridgeLimits {
   /** A pipe's reading side pauses above `bufferHigh` bytes and goes on below `bufferLow`. */
   readonly bufferHigh: number;
   readonly bufferLow: number;
+  /** For the relay to take what is left for it once its client is gone. */
+  readonly relayFlushTimeout: number;
   /** From the first refusal of new connections until open pipes are cut, when the bridge closes. */
   readonly drainTimeout: number;
 }
@@ -28,5 +30,6 @@ export const defaultLimits: BridgeLimits = {
   pingInterval: 25_000,
   bufferHigh: 256 * 1024,
   bufferLow: 64 * 1024,
+  relayFlushTimeout: 2_000,
   drainTimeout: 5_000,
 };

@@ -71,9 +71,11 @@ export class Pipe {
 
   #onMessage(data: RawData, isBinary: boolean): void {
     if (this.#closing) return;
-    this.#lastActivity = performance.now();
     if (!isBinary) return this.end(CLOSE.textFrame, "text frames are not part of the protocol");
     const bytes = data as Buffer;
+    // No bytes for the relay: they must neither pile up during the dial nor keep an idle pipe alive.
+    if (this.#destinationSeen && bytes.length === 0) return;
+    this.#lastActivity = performance.now();
     if (!this.#destinationSeen) {
       this.#destinationSeen = true;
       void this.#connect(bytes);
@@ -174,7 +176,8 @@ export class Pipe {
     this.#early = [];
     this.#toClient = [];
     this.#toClientBytes = 0;
-    this.#socket?.destroySoon();
+    if (this.#socket !== undefined) endSocket(this.#socket, this.#context.limits.relayFlushTimeout);
+    this.#socket = undefined;
   }
 
   #finish(): void {
@@ -192,4 +195,11 @@ export class Pipe {
   #every(ms: number, fn: () => void): void {
     this.#timers.add(setInterval(fn, ms).unref());
   }
+}
+
+/** Lets the relay take what is written, but does not wait for one that takes nothing. */
+function endSocket(socket: Socket, flushTimeout: number): void {
+  const timer = setTimeout(() => socket.destroy(), flushTimeout).unref();
+  socket.once("close", () => clearTimeout(timer));
+  socket.destroySoon();
 }
