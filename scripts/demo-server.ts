@@ -18,6 +18,9 @@ const TYPES: Record<string, string> = {
   ".map": "application/json",
 };
 
+/** With any port: one may be forwarded to another. */
+const LOOPBACK_HOST = /^(?:127\.0\.0\.1|localhost)(?::[0-9]+)?$/i;
+
 export interface DemoServerOptions {
   /** Taken when free, otherwise any free port. */
   readonly port: number;
@@ -83,7 +86,10 @@ async function listen(server: Server, port: number): Promise<number> {
 }
 
 function answer(options: DemoServerOptions, request: IncomingMessage, response: ServerResponse): void {
-  const path = new URL(request.url ?? "/", "http://localhost").pathname;
+  // Whatever else names us is a web site that had its name resolved to this machine (DNS rebinding).
+  if (!LOOPBACK_HOST.test(request.headers.host ?? ""))
+    return sendJson(response, 403, { error: "this server is for this machine only" });
+  const path = (request.url ?? "/").replace(/\?.*/, "");
   if (path === "/config.json") return sendJson(response, 200, options.config);
   if (path === "/start-public-bridge" && request.method === "POST")
     return startPublicBridge(options, request, response);

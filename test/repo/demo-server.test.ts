@@ -1,0 +1,67 @@
+// What other web sites in the same browser could do to the demo page's server.
+
+import { once } from "node:events";
+import { connect } from "node:net";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type DemoServer, startDemoServer } from "../../scripts/demo-server.ts";
+
+let server: DemoServer;
+let started = 0;
+
+beforeEach(async () => {
+  started = 0;
+  const startPublicBridge = async () => void started++;
+  server = await startDemoServer({ port: 0, config: { networks: [] }, startPublicBridge });
+});
+
+afterEach(() => server.close());
+
+/** The status of the answer to a request as it stands on the wire. */
+async function status(request: string, fields: Record<string, string> = {}): Promise<number> {
+  const { host, port } = new URL(server.url);
+  const all = { Host: host, Connection: "close", ...fields };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  const socket = connect(Number(port), "127.0.0.1");
+  let answer = "";
+  socket.on("data", (data) => {
+    answer += data;
+  });
+  socket.write(`${request} HTTP/1.1\r\n${lines.join("")}\r\n`);
+  await once(socket, "close");
+  return Number(answer.split(" ")[1]);
+}
+
+const START = "POST /start-public-bridge";
+
+describe("the demo page's server", () => {
+  it("lets its own page start the public bridge", async () => {
+    for (const host of [new URL(server.url).host, "localhost:5173"]) {
+      expect(await status(START, { Host: host, Origin: `http://${host}` })).toBe(200);
+    }
+    expect(started).toBe(2);
+  });
+
+  it("lets no other site do so, its own name resolved to this machine or not", async () => {
+    const { host, port } = new URL(server.url);
+    const sites = [host, `evil.example:${port}`, `127.0.0.1.evil.example:${port}`, "localhost.evil.example"];
+    for (const site of sites) {
+      expect(await status(START, { Host: site, Origin: "http://evil.example" })).toBe(403);
+      if (site !== host) expect(await status(START, { Host: site, Origin: `http://${site}` })).toBe(403);
+    }
+    expect(await status(START)).toBe(403);
+    expect(started).toBe(0);
+  });
+
+  it("tells no other site which networks and bridges there are", async () => {
+    expect(await status("GET /config.json")).toBe(200);
+    expect(await status("GET /config.json", { Host: "evil.example" })).toBe(403);
+  });
+
+  it.each(["//", "http://[", "*", "/../index.html", "//../index.html", "/..%2findex.html", "/%00.js"])(
+    "has no file %s",
+    async (path) => {
+      expect(await status(`GET ${path}`)).toBe(404);
+      expect(await status("GET /config.json")).toBe(200);
+    },
+  );
+});
