@@ -11,8 +11,11 @@ import type { InnerRecord, RecordProtection } from "./record-protection.ts";
 import type { RawRecord, RecordReader } from "./record-reader.ts";
 import { checkNewSessionTicket, parseKeyUpdate } from "./server-messages.ts";
 
-/** Decrypts under way at once; WebCrypto's latency, not its speed, is what they hide. */
-const DECRYPTS = 8;
+/**
+ * Decrypts under way at once; WebCrypto's latency, not its speed, is what they hide. A chunk of the pipe brings about
+ * a dozen records of 4 KiB; begun together they cost a download in Node a fifth less CPU than eight at a time.
+ */
+const DECRYPTS = 16;
 
 /** Bytes, sealed and open, above which the pipe is read no further until the application reads. */
 const READ_AHEAD = 256 * 1024;
