@@ -46,6 +46,14 @@ describe("the meta-format (dir-spec 1.2)", () => {
     expect(() => read(text)).toThrow(expect.objectContaining({ code: "ALLIUM_E_BAD_DOCUMENT" }));
   });
 
+  it("refuses a line of more than 128 KiB, which would be cut into millions of arguments", () => {
+    const longest = `k ${"a ".repeat(64 * 1024 - 1)}\n`;
+    expect(read(longest)).toHaveLength(1);
+    expect(() => read(`k ${"a ".repeat(64 * 1024)}\n`)).toThrow(
+      expect.objectContaining({ code: "ALLIUM_E_BAD_DOCUMENT" }),
+    );
+  });
+
   it("refuses an object that is not base64, of another type, or missing", () => {
     for (const [text, tag] of [
       ["k\n-----BEGIN A-----\nA*AA\n-----END A-----\n", "A"],

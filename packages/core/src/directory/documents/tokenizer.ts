@@ -9,6 +9,9 @@ const TAB = 0x09;
 const SP = 0x20;
 const DASH = 0x2d;
 
+/** Bytes of a keyword line, as in C tor (parsecommon.c). The longest of the public network, "params", has some 2 kB. */
+const MAX_LINE = 128 * 1024;
+
 /** What every parser of a directory document throws. */
 export function badDocument(message: string): TorError {
   return protocolViolation("ALLIUM_E_BAD_DOCUMENT", message);
@@ -98,6 +101,7 @@ export class Tokenizer {
     const start = this.#at;
     if (start === this.bytes.length) return undefined;
     const lineEnd = this.#passLine();
+    if (lineEnd - 1 - start > MAX_LINE) throw badDocument("a line is too long");
     const keyword = this.#keyword(start, lineEnd - 1);
     const object = this.bytes[lineEnd] === DASH ? this.#object() : undefined;
     return new Item(this.bytes, keyword, start, lineEnd, object);
