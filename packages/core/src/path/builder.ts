@@ -8,6 +8,7 @@ import type { Circuit, HopTarget } from "../circuit/api.ts";
 import { createCircuit } from "../circuit/create.ts";
 import type { Relay } from "../directory/api.ts";
 import type { ChannelTarget } from "../link/api.ts";
+import { isRelaysFault } from "./blame.ts";
 import type { ChannelPool } from "./channels.ts";
 import type { GuardManager } from "./guards.ts";
 import type { CircuitPurpose, CircuitRegistry } from "./registry.ts";
@@ -72,7 +73,7 @@ export class CircuitBuilder {
     const guard = "relay" in request.first && request.first.isGuard ? request.first.relay : undefined;
     const circuit = await this.#firstHop(id, request, first, signal).catch((thrown) => {
       const error = toTorError(thrown);
-      if (guard !== undefined && saysSomethingOfTheGuard(error)) guards.failed(guard);
+      if (guard !== undefined && isRelaysFault(error)) guards.failed(guard);
       throw error;
     });
     try {
@@ -98,9 +99,4 @@ export class CircuitBuilder {
       "relay" in request.first ? request.first.relay : { fast: true };
     return createCircuit({ id, channel, firstHop, clock, signal, ...(log === undefined ? {} : { log }) });
   }
-}
-
-/** A bridge that cannot be reached and a caller who gave up are not the guard's fault. */
-function saysSomethingOfTheGuard(error: TorError): boolean {
-  return error.kind !== "bridge-unreachable" && error.kind !== "aborted";
 }

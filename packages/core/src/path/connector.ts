@@ -17,6 +17,7 @@ import type {
 } from "../directory/api.ts";
 import { fallbackTargets } from "../directory/network-config.ts";
 import type { ChannelTarget } from "../link/api.ts";
+import { mayOtherRelayDo } from "./blame.ts";
 import type { BuildRequest, CircuitBuilder } from "./builder.ts";
 import type { GuardManager } from "./guards.ts";
 import type { PathSelector } from "./select.ts";
@@ -81,8 +82,7 @@ export class CircuitDirectoryConnector implements DirectoryConnector {
         return await this.#openAt(cache, first, options.signal);
       } catch (thrown) {
         failure = toTorError(thrown);
-        // No cache is to blame for these, and no other one will do better.
-        if (failure.kind === "aborted" || failure.kind === "bridge-unreachable") throw failure;
+        if (!mayOtherRelayDo(failure)) throw failure;
         tried.add(cache);
         this.#blame(cache);
         this.#options.onTrouble?.(failure);

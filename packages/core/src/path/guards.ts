@@ -159,8 +159,10 @@ export class SampledGuards implements GuardManager {
   failed(relay: Relay): void {
     const guard = this.#guards.find(({ record }) => record.fingerprint === fingerprint(relay));
     if (guard === undefined) return;
-    guard.failures++;
     guard.failedAt = this.#options.clock.monotonic();
+    // Circuits that were begun together fail together: that is one failure.
+    if (guard.retryAt > guard.failedAt) return;
+    guard.failures++;
     guard.retryAt = guard.failedAt + retryDelay(RETRY, guard.failures);
     this.#tell("failed", guard.record);
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Deferred, deferred } from "../../src/base/abort.ts";
-import { TorError, type TorErrorKind } from "../../src/base/errors.ts";
+import { TorError, type TorErrorCode, type TorErrorKind } from "../../src/base/errors.ts";
 import type { Channel } from "../../src/link/api.ts";
 import { type BuildRequest, CircuitBuilder } from "../../src/path/builder.ts";
 import { ChannelPool } from "../../src/path/channels.ts";
@@ -35,16 +35,24 @@ function bench() {
 }
 
 describe("a circuit that cannot be begun", () => {
-  it.each<[TorErrorKind, boolean]>([
-    ["offline", true],
-    ["bridge-refused", true],
-    ["relay-identity-mismatch", true],
-    ["protocol-violation", true],
-    ["bridge-unreachable", false],
-    ["aborted", false],
-  ])("because of %s is held against the guard: %s", async (kind, blamed) => {
+  it.each<[TorErrorKind, TorErrorCode, boolean]>([
+    ["offline", "ALLIUM_E_LINK_TIMEOUT", true],
+    ["relay-identity-mismatch", "ALLIUM_E_TEST", true],
+    ["protocol-violation", "ALLIUM_E_TEST", true],
+    ["bridge-unreachable", "ALLIUM_E_BRIDGE_RELAY", true],
+    ["bridge-unreachable", "ALLIUM_E_BRIDGE_TIMEOUT", true],
+    ["offline", "ALLIUM_E_OFFLINE", false],
+    ["bridge-unreachable", "ALLIUM_E_BRIDGE_UNREACHABLE", false],
+    ["bridge-unreachable", "ALLIUM_E_BRIDGE_LOST", false],
+    ["bridge-refused", "ALLIUM_E_BRIDGE_DENIED", false],
+    ["bridge-refused", "ALLIUM_E_BRIDGE_LIMIT", false],
+    ["bridge-refused", "ALLIUM_E_BRIDGE_DRAINING", false],
+    ["bridge-refused", "ALLIUM_E_TEST", false],
+    ["protocol-violation", "ALLIUM_E_BRIDGE_TEXT", false],
+    ["aborted", "ALLIUM_E_ABORTED", false],
+  ])("because of %s, %s, is held against the guard: %s", async (kind, code, blamed) => {
     const { build, opening, told } = bench();
-    opening.reject(new TorError(kind, "ALLIUM_E_TEST", kind));
+    opening.reject(new TorError(kind, code, kind));
     await expect(build()).rejects.toMatchObject({ kind });
     expect(told).toEqual(blamed ? ["failed Relay1"] : []);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { formatSocketAddress } from "../../src/base/address.ts";
 import { toBase64Unpadded, toHex } from "../../src/base/encoding.ts";
-import { TorError } from "../../src/base/errors.ts";
+import { TorError, type TorErrorCode, type TorErrorKind } from "../../src/base/errors.ts";
 import type { NetworkConfig, Relay } from "../../src/directory/api.ts";
 import type { BuildRequest } from "../../src/path/builder.ts";
 import { CircuitDirectoryConnector } from "../../src/path/connector.ts";
@@ -15,7 +15,7 @@ const FALLBACKS = [relay({ id: 11 }), relay({ id: 12 }), relay({ id: 13 }), rela
 const GUARD = guardRelay(21);
 const CACHE = relay({ id: 22 });
 const VIEW = netdir([GUARD, CACHE]);
-const REFUSED = new TorError("bridge-refused", "ALLIUM_E_TEST", "refused");
+const REFUSED = new TorError("bridge-refused", "ALLIUM_E_BRIDGE_DENIED", "refused");
 
 function networkOf(fallbacks: readonly Relay[]): NetworkConfig {
   return {
@@ -115,8 +115,24 @@ describe("without a view of the network", () => {
     expect(troubles).toEqual([REFUSED, REFUSED, REFUSED]);
   });
 
-  it("no other is tried when it is the bridge that cannot be reached", async () => {
-    const gone = new TorError("bridge-unreachable", "ALLIUM_E_TEST", "no bridge");
+  it.each<[TorErrorKind, TorErrorCode]>([
+    ["bridge-unreachable", "ALLIUM_E_BRIDGE_RELAY"],
+    ["bridge-unreachable", "ALLIUM_E_BRIDGE_TIMEOUT"],
+    ["bridge-refused", "ALLIUM_E_BRIDGE_DESTINATION"],
+  ])("another is tried when the bridge says %s, %s, of this one", async (kind, code) => {
+    const refusal = new TorError(kind, code, "of this relay");
+    const { connector, tried } = bench(new Set(FALLBACKS.map((one) => toHex(one.rsaId))), FALLBACKS, refusal);
+    await expect(connector.open({})).rejects.toBe(refusal);
+    expect(new Set(tried).size).toBe(3);
+  });
+
+  it.each<[TorErrorKind, TorErrorCode]>([
+    ["bridge-unreachable", "ALLIUM_E_BRIDGE_UNREACHABLE"],
+    ["bridge-refused", "ALLIUM_E_BRIDGE_DRAINING"],
+    ["bridge-refused", "ALLIUM_E_BRIDGE_TOKEN"],
+    ["offline", "ALLIUM_E_OFFLINE"],
+  ])("no other is tried when it is the bridge or the device: %s, %s", async (kind, code) => {
+    const gone = new TorError(kind, code, "no bridge");
     const { connector, tried } = bench(new Set(FALLBACKS.map((one) => toHex(one.rsaId))), FALLBACKS, gone);
     await expect(connector.open({})).rejects.toBe(gone);
     expect(tried).toHaveLength(1);

@@ -99,12 +99,25 @@ describe("a guard that fails", () => {
   it("waits longer after each failure", async () => {
     const { guards, clock } = await bench();
     const first = await guards.next(NETWORK, ANY);
-    for (let i = 0; i < 4; i++) guards.failed(first);
-    guards.succeeded(await guards.next(NETWORK, ANY));
-    clock.advance(5 * MINUTE);
+    for (let i = 0; i < 3; i++) {
+      clock.advance(2 * MINUTE);
+      guards.failed(first);
+      guards.succeeded(await guards.next(NETWORK, ANY));
+    }
+    clock.advance(3 * MINUTE);
     expect(await guards.next(NETWORK, ANY)).not.toBe(first);
-    clock.advance(30 * MINUTE);
+    clock.advance(3 * MINUTE);
     expect(await guards.next(NETWORK, ANY)).toBe(first);
+  });
+
+  it("under many circuits at once has failed once", async () => {
+    const { guards, clock, events } = await bench();
+    const first = await guards.next(NETWORK, ANY);
+    for (let i = 0; i < 20; i++) guards.failed(first);
+    guards.succeeded(await guards.next(NETWORK, ANY));
+    clock.advance(MINUTE);
+    expect(await guards.next(NETWORK, ANY)).toBe(first);
+    expect(events.filter(({ type }) => type === "failed")).toHaveLength(1);
   });
 
   it("keeps its place in the list", async () => {
@@ -140,7 +153,10 @@ describe("a guard that fails", () => {
     const { guards, clock } = await bench();
     const first = await guards.next(NETWORK, ANY);
     guards.succeeded(first);
-    for (let i = 0; i < 6; i++) guards.failed(first);
+    for (let i = 0; i < 6; i++) {
+      clock.advance(8 * 60 * MINUTE);
+      guards.failed(first);
+    }
     const second = await guards.next(NETWORK, ANY);
     clock.advance(11 * MINUTE);
     guards.succeeded(second);

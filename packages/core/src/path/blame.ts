@@ -1,0 +1,23 @@
+// Whose fault it is that no circuit could be begun: the relay's, the bridge's or the device's (guard-spec 4.7; the codes of
+// docs/protocol/bridge.md). Whoever can make a guard fail moves the client to another one, so a bridge must not by refusing.
+
+import type { TorError } from "../base/errors.ts";
+
+/** The bridge dialled, and the relay did not answer. */
+const RELAY_SILENT: ReadonlySet<string> = new Set(["ALLIUM_E_BRIDGE_RELAY", "ALLIUM_E_BRIDGE_TIMEOUT"]);
+
+/** The bridge does not dial this relay. */
+const RELAY_REFUSED: ReadonlySet<string> = new Set(["ALLIUM_E_BRIDGE_DENIED", "ALLIUM_E_BRIDGE_DESTINATION"]);
+
+/** Whether the failure is held against the relay. */
+export function isRelaysFault({ kind, code }: TorError): boolean {
+  if (RELAY_SILENT.has(code)) return true;
+  const isBridges =
+    kind === "bridge-unreachable" || kind === "bridge-refused" || code.startsWith("ALLIUM_E_BRIDGE_");
+  return !isBridges && kind !== "aborted" && code !== "ALLIUM_E_OFFLINE";
+}
+
+/** Whether another relay may do better, be this one to blame or not. */
+export function mayOtherRelayDo(error: TorError): boolean {
+  return isRelaysFault(error) || RELAY_REFUSED.has(error.code);
+}
