@@ -27,6 +27,9 @@ export const defaultRetryPolicy: RetryPolicy = {
   jitter: 0.25,
 };
 
+/** The longest wait in ms that an error, and so a bridge or a server, may ask for; for more the caller is told at once. */
+const LONGEST_RETRY_AFTER = 120_000;
+
 /** Milliseconds to wait after the `failures`-th failure (1 is the first). */
 export function retryDelay(policy: RetryPolicy, failures: number): number {
   const base = Math.min(policy.initialDelay * policy.multiplier ** (failures - 1), policy.maxDelay);
@@ -52,9 +55,11 @@ export async function retry<T>(
       return await operation(attempt);
     } catch (thrown) {
       const error = toTorError(thrown);
+      const retryAfter = error.retryAfter ?? 0;
       if (error.kind === "aborted" || attempt >= options.policy.attempts || !options.retryable(error))
         throw error;
-      const delay = Math.max(retryDelay(options.policy, attempt), error.retryAfter ?? 0);
+      if (retryAfter > LONGEST_RETRY_AFTER) throw error;
+      const delay = Math.max(retryDelay(options.policy, attempt), retryAfter);
       options.onRetry?.(error, delay);
       await sleep(options.clock, delay, options.signal);
     }

@@ -86,6 +86,13 @@ describe("retry", () => {
     expect(times).toEqual([0, 7000, 14_000]);
   });
 
+  it("does not wait for longer than two minutes because an error says so", async () => {
+    const { outcome, times, clock } = await attempts(() => Promise.reject(failure(3_600_000)));
+    expect(outcome).toMatchObject({ kind: "offline", retryAfter: 3_600_000 });
+    expect(times).toHaveLength(1);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it("does not try again what cannot be mended or was given up", async () => {
     const final = await attempts(() => Promise.reject(failure()), { retryable: () => false });
     expect(final.times).toHaveLength(1);
