@@ -9,8 +9,11 @@ import { AnswerType, type Begin, BeginFlag, type ResolvedAnswer } from "./relayc
 
 /** The longest host name in DNS (RFC 1035 2.3.4). */
 const MAX_HOSTNAME = 255;
-/** Letters, digits and what else occurs in host names; no control character, blank, colon or bracket. */
-const HOSTNAME = /^[a-z0-9._-]+$/;
+/**
+ * Letters, digits and what else occurs in host names; no control character, blank, colon or bracket. And no empty label:
+ * "x.onion.." is no name, yet would pass the rules for names below and elsewhere.
+ */
+const HOSTNAME = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?$/;
 /** Resolvers take such names for an IPv4 address in an odd form ("127.1", "0x7f000001"). */
 const ENDS_IN_NUMBER = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$/;
 const LOCAL_NAME = /(?:^|\.)local(?:host)?\.?$/;

@@ -33,7 +33,12 @@ describe("a destination", () => {
     "example.1",
     "foo.0x1f",
     "256.1.1.1",
-  ])("%s is an address in disguise and refused", (hostname) => {
+    "localhost..",
+    "127.1..",
+    `${"a".repeat(56)}.onion..`,
+    ".example",
+    "a..b",
+  ])("%s is no name, or an address in disguise, and refused", (hostname) => {
     expect(() => exitTarget(hostname, 80, false)).toThrow(
       expect.objectContaining({ kind: "bad-api-usage", code: "ALLIUM_E_BAD_HOSTNAME" }),
     );
