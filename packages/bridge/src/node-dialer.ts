@@ -71,6 +71,8 @@ export function socketDuplex(socket: Socket): Duplex {
     {
       start(controller) {
         socket.on("data", (chunk: Buffer) => {
+          // A destroyed socket may still give what it had buffered.
+          if (ended) return;
           // As a plain Uint8Array: a Buffer's slice() shares memory, which core does not expect.
           controller.enqueue(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
           if ((controller.desiredSize ?? 0) <= 0) socket.pause();
