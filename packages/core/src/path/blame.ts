@@ -9,11 +9,13 @@ const RELAY_SILENT: ReadonlySet<string> = new Set(["ALLIUM_E_BRIDGE_RELAY", "ALL
 /** The bridge does not dial this relay. */
 const RELAY_REFUSED: ReadonlySet<string> = new Set(["ALLIUM_E_BRIDGE_DENIED", "ALLIUM_E_BRIDGE_DESTINATION"]);
 
+/** The bridge broke its own protocol. */
+const BRIDGE_BROKEN: ReadonlySet<string> = new Set(["ALLIUM_E_BRIDGE_TEXT", "ALLIUM_E_BRIDGE_FLOOD"]);
+
 /** Whether the failure is held against the relay. */
 export function isRelaysFault({ kind, code }: TorError): boolean {
   if (RELAY_SILENT.has(code)) return true;
-  const isBridges =
-    kind === "bridge-unreachable" || kind === "bridge-refused" || code.startsWith("ALLIUM_E_BRIDGE_");
+  const isBridges = kind === "bridge-unreachable" || kind === "bridge-refused" || BRIDGE_BROKEN.has(code);
   return !isBridges && kind !== "aborted" && code !== "ALLIUM_E_OFFLINE";
 }
 
