@@ -43,9 +43,15 @@ export interface Download<T> {
   judge(body: Uint8Array): Promise<T> | T;
 }
 
+const ABSENCES: ReadonlySet<string> = new Set([
+  "ALLIUM_E_DIRECTORY_STATUS",
+  "ALLIUM_E_CERTIFICATES_MISSING",
+  "ALLIUM_E_MICRODESCRIPTORS_MISSING",
+]);
+
 /** Whether caches were reached and merely do not have what was wanted. */
 export function isAbsence(error: TorError): boolean {
-  return error.code === "ALLIUM_E_DIRECTORY_STATUS" || error.code === "ALLIUM_E_CERTIFICATES_MISSING";
+  return ABSENCES.has(error.code);
 }
 
 export class Downloader {

@@ -144,10 +144,17 @@ async function fetchPart(
     },
     policy: innerPolicy,
     judge(body) {
+      const served = new Set<string>();
       for (const bytes of splitMicrodescriptors(body)) {
         const digest = microdescriptorDigest(bytes);
         if (!asked.has(digest)) throw unrequested("a microdescriptor");
+        served.add(digest);
         if (missing.delete(digest)) take(digest, bytes);
+      }
+      // An honest cache lacks a few. One that holds them back would be asked again and again, if that were no failure.
+      if (2 * served.size < part.length) {
+        const message = "the directory cache lacks most of the microdescriptors that it was asked for";
+        throw new TorError("circuit-collapse", "ALLIUM_E_MICRODESCRIPTORS_MISSING", message);
       }
     },
     ...options,

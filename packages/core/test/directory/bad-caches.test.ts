@@ -127,6 +127,21 @@ describe("microdescriptors that cannot be had", () => {
     expect(manager.netdir).toBeUndefined();
   });
 
+  it.each([0, 1, 7])(
+    "are asked of another cache when one holds back all but %i of a part",
+    async (served) => {
+      const miser: Handler = (path, request) => {
+        if (!path.includes("/micro/")) return good(path, request);
+        const digests = path.slice("/tor/micro/d/".length).split("-").slice(0, served);
+        return response(digests.map((digest) => documents.microdescriptors.get(digest) ?? "").join(""));
+      };
+      const { bootstrap, caches } = setup({ caches: new TestCaches(miser, good) });
+      expect((await bootstrap()).relays.length).toBe(40);
+      for (const one of caches.blamed)
+        expect(one).toMatchObject({ cache: "0", error: { code: "ALLIUM_E_MICRODESCRIPTORS_MISSING" } });
+    },
+  );
+
   it("are fetched from whoever has them", async () => {
     const half = (keep: (i: number) => boolean): Handler =>
       honest(() => ({
