@@ -82,8 +82,10 @@ class NodeBridge implements Bridge, PipeContext {
     this.ready = new Promise((resolve) => {
       this.#setReady = resolve;
     });
+    const { headerTimeout } = this.limits;
     this.#http = createServer(
-      { maxHeaderSize: 8192, headersTimeout: this.limits.headerTimeout },
+      // Node looks for late headers every 30 s only unless it is told otherwise.
+      { maxHeaderSize: 8192, headersTimeout: headerTimeout, connectionsCheckingInterval: headerTimeout / 5 },
       (request, response) => this.#onRequest(request, response),
     );
     this.#upgrader = new WebSocketServer({

@@ -97,6 +97,17 @@ describe("a client that holds its socket", () => {
     5000,
   );
 
+  it.each(["", "GET /v1/connect HTTP/1.1\r\nHost: a\r\n"])(
+    "loses it when its headers are not in in time: %j",
+    async (bytes) => {
+      const { port } = await bridgeTo([1], { headerTimeout: 50 });
+      const slow = await rawClient(port, bytes);
+      slow.resume();
+      await once(slow, "end");
+    },
+    5000,
+  );
+
   it("after a refused upgrade loses it at once", async () => {
     const { port } = await bridgeTo([1]);
     const refused = await rawClient(port, REFUSED_UPGRADE);
