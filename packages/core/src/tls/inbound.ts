@@ -20,6 +20,9 @@ const DECRYPTS = 16;
 /** Bytes, sealed and open, above which the pipe is read no further until the application reads. */
 const READ_AHEAD = 256 * 1024;
 
+/** What a record is counted with beside its bytes: its objects take that much, and there may be one for every byte. */
+const RECORD_COST = 256;
+
 /**
  * Records in succession without application data (KeyUpdates, session tickets, empty records) that are borne.
  * Servers send two to four tickets, and a KeyUpdate every few gigabytes.
@@ -92,7 +95,7 @@ export class Inbound {
     const ready = this.#ready;
     this.#ready = [];
     const data = ready.length === 1 ? (ready[0] as Uint8Array) : concat(...ready);
-    this.#release(data.length);
+    this.#release(data.length + ready.length * RECORD_COST);
     return data;
   }
 
@@ -143,8 +146,9 @@ export class Inbound {
         const inner = await next.opened;
         if (this.#over) break;
         this.#sealed.shift();
-        this.#held -= next.record.fragment.length;
         await this.#accept(inner);
+        // Only now, so that what the record brought is counted first; padding brings nothing, and nobody reads it.
+        this.#release(next.record.fragment.length + RECORD_COST);
         if (this.#over) break;
       }
     } catch (error) {
@@ -159,7 +163,7 @@ export class Inbound {
         throw unexpectedMessage(`a record of type ${record.type} in the clear after the handshake`);
       }
       this.#sealed.push({ record, opened: undefined });
-      this.#held += record.fragment.length;
+      this.#held += record.fragment.length + RECORD_COST;
     }
     this.#startDecrypts();
   }
@@ -196,7 +200,7 @@ export class Inbound {
 
   #push(content: Uint8Array): void {
     this.#ready.push(content);
-    this.#held += content.length;
+    this.#held += content.length + RECORD_COST;
     this.#reader?.resolve();
     this.#reader = undefined;
   }
