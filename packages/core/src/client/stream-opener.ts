@@ -42,6 +42,9 @@ const TRIES: Partial<Record<TorErrorKind, number>> = {
   "remote-host-not-found": 2,
 };
 
+/** The circuits of one key that may turn out to be full, one after the other. */
+const TRIES_WHEN_FULL = 3;
+
 export class ExitStreamOpener implements StreamOpener, NameResolver {
   readonly #options: StreamOpenerOptions;
   #lastId = 0;
@@ -99,9 +102,10 @@ export class ExitStreamOpener implements StreamOpener, NameResolver {
       } catch (thrown) {
         failure = toTorError(thrown);
         // An exit that answered will answer so again; where the circuit broke, it may not have been the exit.
-        if (!pooled.circuit.isClosed) avoidExits.add(toHex(pooled.exit.rsaId));
-        if (doubtsCircuit(failure)) this.#options.pool.retire(pooled.circuit);
-        if (tries >= (TRIES[failure.kind] ?? 1)) throw failure;
+        const full = isFull(failure);
+        if (!full && !pooled.circuit.isClosed) avoidExits.add(toHex(pooled.exit.rsaId));
+        if (full || doubtsCircuit(failure)) this.#options.pool.retire(pooled.circuit);
+        if (tries >= (full ? TRIES_WHEN_FULL : (TRIES[failure.kind] ?? 1))) throw failure;
       }
     }
   }
@@ -136,6 +140,11 @@ export class ExitStreamOpener implements StreamOpener, NameResolver {
       ...(signal === undefined ? {} : { signal }),
     };
   }
+}
+
+/** Whether the circuit has no room for another stream; that is no fault of its exit. */
+function isFull(error: TorError): boolean {
+  return error.code === "ALLIUM_E_TOO_MANY_STREAMS";
 }
 
 /** Whether the circuit itself may be at fault: it fell silent, or a relay on it did wrong. */

@@ -106,6 +106,14 @@ describe("opening a stream", () => {
     expect(refused.retired).toEqual([]);
   });
 
+  it("leaves a circuit that has had too many streams for another one, whose exit may be the same", async () => {
+    const { open, requests, circuits, retired } = bench([["limit", "ALLIUM_E_TOO_MANY_STREAMS"]]);
+    await open();
+    expect(retired).toEqual([circuits[0]]);
+    expect(circuits).toHaveLength(2);
+    expect(requests[1]?.avoidExits?.size).toBe(0);
+  });
+
   it("retires a circuit that fell silent, but not one whose exit says that the host did", async () => {
     const silent = bench([["exit-timeout", "ALLIUM_E_STREAM_CONNECT_TIMEOUT"]]);
     await silent.open();

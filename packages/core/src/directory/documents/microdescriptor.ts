@@ -1,5 +1,5 @@
 // Microdescriptors (dir-spec 3.3; "family-ids": proposal 321; onion-key without a key: C tor 0.4.9).
-// Not here: whether one was asked for and named by a consensus (directory/microdescriptors.ts).
+// Not here: whether one was asked for and named by a consensus (directory/fetch-documents.ts).
 
 import { toBase64Unpadded } from "../../base/encoding.ts";
 import { sha256 } from "../../crypto/hash.ts";
