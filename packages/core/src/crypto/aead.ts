@@ -10,6 +10,8 @@ export interface AeadKey {
   seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Promise<Uint8Array>;
   /** @throws TorError `protocol-violation` when the tag does not fit */
   open(nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array): Promise<Uint8Array>;
+  /** Overwrites the key, where it is in our hands; it must not be used afterwards. */
+  destroy(): void;
 }
 
 /** Prepares a key of 16 or 32 bytes, as `kind` wants. */
@@ -35,6 +37,8 @@ function gcmKey(key: CryptoKey): AeadKey {
         throw forged(cause);
       }
     },
+    // The platform holds the key, and gives it to nobody.
+    destroy() {},
   };
 }
 
@@ -49,6 +53,9 @@ function chachaKey(key: Uint8Array): AeadKey {
       } catch (cause) {
         throw forged(cause);
       }
+    },
+    destroy() {
+      key.fill(0);
     },
   };
 }

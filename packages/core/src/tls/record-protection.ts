@@ -96,6 +96,7 @@ export class RecordProtection {
   destroy(): void {
     this.#secret.fill(0);
     this.#iv.fill(0);
+    this.#key.destroy();
   }
 
   /** RFC 8446 5.3: the IV with the sequence number in its last eight bytes. */
