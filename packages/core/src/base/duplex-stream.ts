@@ -10,6 +10,8 @@ export function duplexStream(duplex: Duplex): ByteStream {
   const writer = duplex.writable.getWriter();
   writer.closed.catch(() => {});
   reader.closed.catch(() => {});
+  // The reader and the writer say why as well; a Dialer's promise that nobody takes would end a Node process.
+  duplex.closed.catch(() => {});
   let closedWith: unknown;
   let closed = false;
   return {

@@ -50,6 +50,17 @@ describe("a Duplex as a byte stream", () => {
     expect(written).toBe(20);
   });
 
+  it("takes note of a Duplex that fails, so that its rejection ends no process", async () => {
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => unhandled.push(error);
+    process.on("unhandledRejection", note);
+    const [near] = duplexPair();
+    duplexStream({ ...near, closed: Promise.reject(reason) });
+    await turn();
+    process.off("unhandledRejection", note);
+    expect(unhandled).toEqual([]);
+  });
+
   it("closed with an error rejects reads and writes with it, pending and later", async () => {
     const { near } = streams();
     const pending = near.read().catch((error: unknown) => error);
