@@ -6,77 +6,19 @@ import { systemClock } from "../../src/base/clock.ts";
 import { fromHex, utf8 } from "../../src/base/encoding.ts";
 import { TorError } from "../../src/base/errors.ts";
 import type { Clock } from "../../src/base/ports.ts";
-import { createOffer } from "../../src/tls/client-hello.ts";
-import { connectWith, type TlsConnection } from "../../src/tls/connect.ts";
 import { LINGER } from "../../src/tls/connection.ts";
-import { encryptedExtensions, extensionList, MiniServer, message, plainRecord, u16 } from "./mini-server.ts";
-import { type PipeEnd, pipePair } from "./pipes.ts";
+import {
+  encryptedExtensions,
+  extensionList,
+  type MiniServer,
+  message,
+  plainRecord,
+  u16,
+} from "./mini-server.ts";
+import { establish, expectDeath, expectSame, KEY_UPDATE, pattern, readAll, turns, updateKey } from "./rig.ts";
 
-const KEY_UPDATE = fromHex("1800000100");
 const KEY_UPDATE_REQUESTED = fromHex("1800000101");
 const TICKET = message(4, new Uint8Array(8), fromHex("00000177"), extensionList([]));
-
-interface Established {
-  readonly tls: TlsConnection;
-  readonly server: MiniServer;
-  readonly pipe: PipeEnd;
-  readonly far: PipeEnd;
-}
-
-async function establish(
-  options: { suite?: number; rekeyAfter?: number; highWater?: number; clock?: Clock } = {},
-): Promise<Established> {
-  const [pipe, far] = pipePair(options.highWater);
-  const server = new MiniServer(far, options.suite);
-  const clock = options.clock ?? systemClock;
-  const inner = {
-    offer: await createOffer(undefined),
-    minimumRsaBits: 2048,
-    rekeyAfter: options.rekeyAfter ?? 2 ** 24,
-  };
-  const [tls] = await Promise.all([connectWith(pipe, { clock, timeout: 5000 }, inner), server.accept()]);
-  return { tls, server, pipe, far };
-}
-
-/** Bytes whose every place is recognisable. */
-function pattern(length: number, seed = 0): Uint8Array {
-  return Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8) * 7 + seed) & 255);
-}
-
-async function readAll(tls: TlsConnection): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  for (let data = await tls.read(); data !== undefined; data = await tls.read()) parts.push(data);
-  return concat(...parts);
-}
-
-/** toEqual takes seconds for megabytes. */
-function expectSame(actual: Uint8Array | undefined, expected: Uint8Array): void {
-  expect(actual?.length).toBe(expected.length);
-  expect(Buffer.compare(actual ?? new Uint8Array(0), expected)).toBe(0);
-}
-
-const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
-async function turns(count: number): Promise<void> {
-  for (let i = 0; i < count; i++) await turn();
-}
-
-async function updateKey(server: MiniServer, content = KEY_UPDATE): Promise<Uint8Array> {
-  const record = await server.seal(22, content);
-  server.outbound = await server.outbound?.next();
-  return record;
-}
-
-/** Both halves must fail with this code, and with one and the same error; the server must be told by this alert. */
-async function expectDeath({ tls, server, pipe }: Established, code: string, alert?: number): Promise<void> {
-  const error = await readAll(tls).catch((reason: unknown) => reason);
-  expect(error).toMatchObject({ kind: "protocol-violation", code });
-  await expect(tls.read()).rejects.toBe(error);
-  await expect(tls.write(utf8("x"))).rejects.toBe(error);
-  if (alert !== undefined)
-    expect(await server.readContent()).toEqual({ type: 21, content: Uint8Array.of(2, alert) });
-  await expect.poll(() => pipe.isClosed).toBe(true);
-  expect(pipe.closedWith).toBe(error);
-}
 
 describe("reading", () => {
   it.each([0x1301, 0x1302, 0x1303])(
@@ -131,38 +73,6 @@ describe("reading", () => {
     await sending;
     expect(received).toHaveLength(total);
     expectSame(received.subarray(-(2 ** 14)), pattern(2 ** 14, 127));
-  });
-});
-
-describe("a server of many small records", () => {
-  it("cannot keep the pipe from being read on by padding that fills the read-ahead", async () => {
-    const { tls, server, far } = await establish({ highWater: 2 ** 24 });
-    const padding = concat(Uint8Array.of(23), new Uint8Array(2 ** 14));
-    const records: Uint8Array[] = [];
-    for (let i = 0; i < 20; i++) records.push(await server.seal(0, padding.subarray(0, 2 ** 14)));
-    await far.write(concat(...records));
-    await turns(20);
-    await server.sendSealed(23, utf8("data"));
-    expect(await tls.read()).toEqual(utf8("data"));
-  });
-
-  it("has each record counted with what it costs, and all of them read at once", async () => {
-    const { tls, server, far } = await establish({ suite: 0x1303, highWater: 8 * 1024 });
-    const total = 20_000;
-    const records: Uint8Array[] = [];
-    for (let i = 0; i < total; i++) records.push(await server.seal(23, Uint8Array.of(i & 255)));
-    let sent = 0;
-    const sending = (async () => {
-      for (; sent < total; sent += 100) await far.write(concat(...records.slice(sent, sent + 100)));
-      await server.sendSealed(21, Uint8Array.of(1, 0));
-    })();
-    await turns(400);
-    expect(sent).toBeLessThan(4000);
-    expectSame(
-      await readAll(tls),
-      Uint8Array.from({ length: total }, (_, i) => i & 255),
-    );
-    await sending;
   });
 });
 

@@ -1,0 +1,38 @@
+// A server that sends many small records, or records of nothing but padding: neither stops the reader nor fills its memory.
+
+import { describe, expect, it } from "vitest";
+import { concat } from "../../src/base/bytes.ts";
+import { utf8 } from "../../src/base/encoding.ts";
+import { establish, expectSame, readAll, turns } from "./rig.ts";
+
+describe("a server of many small records", () => {
+  it("cannot keep the pipe from being read on by padding that fills the read-ahead", async () => {
+    const { tls, server, far } = await establish({ highWater: 2 ** 24 });
+    const padding = concat(Uint8Array.of(23), new Uint8Array(2 ** 14));
+    const records: Uint8Array[] = [];
+    for (let i = 0; i < 20; i++) records.push(await server.seal(0, padding.subarray(0, 2 ** 14)));
+    await far.write(concat(...records));
+    await turns(20);
+    await server.sendSealed(23, utf8("data"));
+    expect(await tls.read()).toEqual(utf8("data"));
+  });
+
+  it("has each record counted with what it costs, and all of them read at once", async () => {
+    const { tls, server, far } = await establish({ suite: 0x1303, highWater: 8 * 1024 });
+    const total = 20_000;
+    const records: Uint8Array[] = [];
+    for (let i = 0; i < total; i++) records.push(await server.seal(23, Uint8Array.of(i & 255)));
+    let sent = 0;
+    const sending = (async () => {
+      for (; sent < total; sent += 100) await far.write(concat(...records.slice(sent, sent + 100)));
+      await server.sendSealed(21, Uint8Array.of(1, 0));
+    })();
+    await turns(400);
+    expect(sent).toBeLessThan(4000);
+    expectSame(
+      await readAll(tls),
+      Uint8Array.from({ length: total }, (_, i) => i & 255),
+    );
+    await sending;
+  });
+});
