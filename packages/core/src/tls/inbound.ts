@@ -157,8 +157,11 @@ export class Inbound {
     this.#delivering = false;
   }
 
+  /** Takes records up to the read-ahead; what is left of the pipe's chunk waits, however large that is. */
   #takeRecords(): void {
-    for (let record = this.#records.take(); record !== undefined; record = this.#records.take()) {
+    while (this.#held < READ_AHEAD) {
+      const record = this.#records.take();
+      if (record === undefined) break;
       if (record.type !== ContentType.applicationData) {
         throw unexpectedMessage(`a record of type ${record.type} in the clear after the handshake`);
       }

@@ -3,9 +3,24 @@
 import { describe, expect, it } from "vitest";
 import { concat } from "../../src/base/bytes.ts";
 import { utf8 } from "../../src/base/encoding.ts";
-import { establish, expectSame, readAll, turns } from "./rig.ts";
+import { establish, expectSame, pattern, readAll, turns } from "./rig.ts";
 
 describe("a server of many small records", () => {
+  it("is read ahead of no further in one large chunk of the pipe than in many", async () => {
+    const { tls, server, far } = await establish({ highWater: 2 ** 24 });
+    const records: Uint8Array[] = [];
+    for (let i = 0; i < 128; i++) records.push(await server.seal(23, pattern(2 ** 14, i)));
+    await far.write(concat(...records, await server.seal(21, Uint8Array.of(1, 0))));
+    await turns(100);
+    const first = await tls.read();
+    expect(first?.length).toBeLessThanOrEqual(256 * 1024 + 2 ** 14);
+    const rest = await readAll(tls);
+    expectSame(
+      concat(first as Uint8Array, rest),
+      concat(...Array.from({ length: 128 }, (_, i) => pattern(2 ** 14, i))),
+    );
+  });
+
   it("cannot keep the pipe from being read on by padding that fills the read-ahead", async () => {
     const { tls, server, far } = await establish({ highWater: 2 ** 24 });
     const padding = concat(Uint8Array.of(23), new Uint8Array(2 ** 14));
