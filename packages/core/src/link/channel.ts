@@ -136,8 +136,12 @@ export class LinkChannel implements Channel {
         if (chunk === undefined) throw linkClosed("the relay closed the link");
         decoder.append(chunk);
       }
-    } catch (error) {
-      this.close(toTorError(error));
+    } catch (thrown) {
+      const error = toTorError(thrown);
+      // C tor ends links without close_notify: on an open channel a bare end is a close, not an attack.
+      this.close(
+        error.code === "ALLIUM_E_TLS_TRUNCATED" ? linkClosed("the relay closed the link", error) : error,
+      );
     }
   }
 

@@ -59,6 +59,6 @@ export function identityMismatch(which: "RSA" | "Ed25519"): TorError {
 }
 
 /** The link is gone, by its end or ours. */
-export function linkClosed(message: string): TorError {
-  return new TorError("circuit-collapse", "ALLIUM_E_LINK_CLOSED", message);
+export function linkClosed(message: string, cause?: unknown): TorError {
+  return new TorError("circuit-collapse", "ALLIUM_E_LINK_CLOSED", message, { cause });
 }

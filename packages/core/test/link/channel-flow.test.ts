@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { TorError } from "../../src/base/errors.ts";
 import { circuit, DESTROY, keys, open, RELAY, Recorder, type Rig, settle, someBody } from "./channel-rig.ts";
-import { fixedCell } from "./scripted-relay.ts";
+import { fixedCell, variableCell } from "./scripted-relay.ts";
 
 describe("a congested channel", () => {
   /** Sends until told to stop. */
@@ -123,6 +124,16 @@ describe("the end of a channel", () => {
     expect(rig.writes.length).toBe(2);
     expect(rig.channel.circuitCount).toBe(0);
     expect(() => rig.channel.attach(new Recorder())).toThrow(expect.objectContaining(closed));
+  });
+
+  it("is an ordinary close when the relay ends TLS without close_notify, as C tor does", async () => {
+    const rig = await open();
+    const cut = new TorError("protocol-violation", "ALLIUM_E_TLS_TRUNCATED", "cut");
+    rig.ours.read = () => Promise.reject(cut);
+    await rig.relay.send(variableCell(0, 128, new Uint8Array(1)));
+    const error = await rig.channel.closed;
+    expect(error).toMatchObject({ kind: "circuit-collapse", code: "ALLIUM_E_LINK_CLOSED" });
+    expect(error.cause).toBe(cut);
   });
 
   it("is not told to a circuit that left when another was told", async () => {
