@@ -12,8 +12,21 @@ export class DetailEvent<T> extends Event {
 
 type Listener<T> = (event: DetailEvent<T>) => void;
 
+/** What listens to typed events. */
+export interface TypedEvents<Events extends object> {
+  addEventListener<K extends keyof Events & string>(
+    type: K,
+    listener: (event: DetailEvent<Events[K]>) => void,
+    options?: { once?: boolean; signal?: AbortSignal },
+  ): void;
+  removeEventListener<K extends keyof Events & string>(
+    type: K,
+    listener: (event: DetailEvent<Events[K]>) => void,
+  ): void;
+}
+
 /** An EventTarget whose event names and details are typed by `Events`. A throwing listener harms no other. */
-export class TypedEventTarget<Events extends object> {
+export class TypedEventTarget<Events extends object> implements TypedEvents<Events> {
   readonly #target = new EventTarget();
 
   addEventListener<K extends keyof Events & string>(

@@ -5,8 +5,13 @@ const QUOTA = 65536;
 
 export function randomBytes(length: number): Uint8Array {
   const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; at += QUOTA) crypto.getRandomValues(bytes.subarray(at, at + QUOTA));
+  fillRandom(bytes, 0, length);
   return bytes;
+}
+
+/** Random bytes into `target[from, to)`. */
+export function fillRandom(target: Uint8Array, from: number, to: number): void {
+  for (; from < to; from += QUOTA) crypto.getRandomValues(target.subarray(from, Math.min(from + QUOTA, to)));
 }
 
 /** An unbiased integer in [0, below), `below` up to 2^53. */

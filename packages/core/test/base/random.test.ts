@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { randomBytes, randomInt, randomUnit, shuffled } from "../../src/base/random.ts";
+import { fillRandom, randomBytes, randomInt, randomUnit, shuffled } from "../../src/base/random.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -22,6 +22,31 @@ describe("randomBytes", () => {
     for (let at = 0; at < large.length; at += 5000) {
       expect(large.subarray(at, at + 5000).some((byte) => byte !== 0)).toBe(true);
     }
+  });
+});
+
+describe("fillRandom", () => {
+  it("fills just its range, beyond the platform's quota too", () => {
+    const target = new Uint8Array(200_020);
+    fillRandom(target, 10, 200_010);
+    expect(target.subarray(0, 10).every((byte) => byte === 0)).toBe(true);
+    expect(target.subarray(200_010).every((byte) => byte === 0)).toBe(true);
+    for (let at = 10; at < 200_010; at += 5000) {
+      expect(target.subarray(at, at + 5000).some((byte) => byte !== 0)).toBe(true);
+    }
+    // Each byte is drawn: none stays what it was in a hundred fills.
+    const seen = new Uint8Array(9);
+    for (let i = 0; i < 100; i++) {
+      fillRandom(target, 1, 10);
+      for (let at = 0; at < 9; at++) seen[at] = (seen[at] as number) | (target[1 + at] as number);
+    }
+    expect([...seen]).toEqual(new Array(9).fill(255));
+  });
+
+  it("leaves an empty range alone", () => {
+    const random = vi.spyOn(crypto, "getRandomValues");
+    fillRandom(new Uint8Array(4), 2, 2);
+    expect(random).not.toHaveBeenCalled();
   });
 });
 
