@@ -1,27 +1,33 @@
-// The AEADs of TLS 1.3 (RFC 8446 B.4): AES-GCM by WebCrypto, ChaCha20-Poly1305 (RFC 8439) by noble, in one shape.
+// The AEADs of TLS 1.3 (RFC 8446 B.4) in one shape: AES-GCM by the platform's own ciphers or by WebCrypto,
+// ChaCha20-Poly1305 (RFC 8439) by noble.
 
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { protocolViolation } from "../base/errors.ts";
+import type { Ciphers } from "../base/ports.ts";
 
 export type AeadKind = "aes-128-gcm" | "aes-256-gcm" | "chacha20-poly1305";
 
-/** Nonces are 12 bytes, tags 16 bytes at the end of the ciphertext. */
+/**
+ * Nonces are 12 bytes, tags 16 bytes at the end of the ciphertext. Results come at once where the cipher is synchronous:
+ * whoever waits for them only then saves a turn for every record.
+ */
 export interface AeadKey {
-  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Promise<Uint8Array>;
-  /** @throws TorError `protocol-violation` when the tag does not fit */
-  open(nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array): Promise<Uint8Array>;
+  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /** @throws TorError `protocol-violation` when the tag does not fit; a promise rejects with it */
+  open(nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /** Overwrites the key, where it is in our hands; it must not be used afterwards. */
   destroy(): void;
 }
 
 /** Prepares a key of 16 or 32 bytes, as `kind` wants. */
-export async function importAeadKey(kind: AeadKind, key: Uint8Array): Promise<AeadKey> {
+export async function importAeadKey(kind: AeadKind, key: Uint8Array, ciphers?: Ciphers): Promise<AeadKey> {
   if (kind === "chacha20-poly1305") return chachaKey(Uint8Array.from(key));
+  if (ciphers !== undefined) return platformGcmKey(ciphers, key);
   const imported = await crypto.subtle.importKey("raw", key, "AES-GCM", false, ["encrypt", "decrypt"]);
-  return gcmKey(imported);
+  return webGcmKey(imported);
 }
 
-function gcmKey(key: CryptoKey): AeadKey {
+function webGcmKey(key: CryptoKey): AeadKey {
   return {
     async seal(iv, additionalData, plaintext) {
       return new Uint8Array(
@@ -42,12 +48,23 @@ function gcmKey(key: CryptoKey): AeadKey {
   };
 }
 
+function platformGcmKey(ciphers: Ciphers, key: Uint8Array): AeadKey {
+  const cipher = ciphers.gcm(key);
+  return {
+    seal: (nonce, aad, plaintext) => cipher.seal(nonce, aad, plaintext),
+    open(nonce, aad, ciphertext) {
+      const plaintext = cipher.open(nonce, aad, ciphertext);
+      if (plaintext === undefined) throw forged();
+      return plaintext;
+    },
+    destroy() {},
+  };
+}
+
 function chachaKey(key: Uint8Array): AeadKey {
   return {
-    async seal(nonce, aad, plaintext) {
-      return chacha20poly1305(key, nonce, aad).encrypt(plaintext);
-    },
-    async open(nonce, aad, ciphertext) {
+    seal: (nonce, aad, plaintext) => chacha20poly1305(key, nonce, aad).encrypt(plaintext),
+    open(nonce, aad, ciphertext) {
       try {
         return chacha20poly1305(key, nonce, aad).decrypt(ciphertext);
       } catch (cause) {
@@ -60,6 +77,6 @@ function chachaKey(key: Uint8Array): AeadKey {
   };
 }
 
-function forged(cause: unknown) {
+function forged(cause?: unknown) {
   return protocolViolation("ALLIUM_E_AEAD", "a ciphertext fails its authentication", cause);
 }

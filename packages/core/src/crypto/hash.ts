@@ -30,4 +30,4 @@ export function shake256(bytes: Uint8Array, length: number): Uint8Array {
   return nobleShake(bytes, { dkLen: length });
 }
 
-export { RunningSha1 } from "./running-sha1.ts";
+export { digestBytes, RunningSha1 } from "./running-sha1.ts";

@@ -9,6 +9,13 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
+/** The 20 bytes of a digest that `peek()` gave as words. */
+export function digestBytes(words: Int32Array): Uint8Array {
+  const digest = new Uint8Array(20);
+  for (let i = 0; i < 20; i++) digest[i] = (words[i >> 2] as number) >>> (24 - 8 * (i & 3));
+  return digest;
+}
+
 /** SHA-1 that goes on: `peek()` gives the digest of all bytes so far and leaves the state as it is. */
 export class RunningSha1 {
   readonly #state = Int32Array.of(0x67452301, 0xefcdab89 | 0, 0x98badcfe | 0, 0x10325476, 0xc3d2e1f0 | 0);
@@ -17,8 +24,8 @@ export class RunningSha1 {
   #pendingLength = 0;
   /** Bytes so far. */
   #length = 0;
-  // Scratch, kept so that nothing but the digest is allocated per cell.
-  readonly #saved = new Int32Array(5);
+  // Kept so that nothing is allocated per cell.
+  readonly #digest = new Int32Array(5);
   readonly #marked = {
     state: new Int32Array(5),
     pending: new Uint8Array(BLOCK),
@@ -28,50 +35,37 @@ export class RunningSha1 {
   /** A block of its own for the length: zero but for that. */
   readonly #lastView = new DataView(new ArrayBuffer(BLOCK));
 
-  /** Takes `bytes[from, to)`. */
-  update(bytes: Uint8Array, from = 0, to = bytes.length): void {
+  /** Takes `bytes[from, to)`. @param view of the same memory, where there is one: making it costs more than a block */
+  update(bytes: Uint8Array, from = 0, to = bytes.length, view = viewOf(bytes)): void {
     this.#length += to - from;
     if (this.#pendingLength > 0) {
       const taken = Math.min(BLOCK - this.#pendingLength, to - from);
-      this.#pending.set(bytes.subarray(from, from + taken), this.#pendingLength);
+      for (let i = 0; i < taken; i++) this.#pending[this.#pendingLength + i] = bytes[from + i] as number;
       this.#pendingLength += taken;
       from += taken;
       if (this.#pendingLength < BLOCK) return;
       sha1Block(this.#state, this.#pendingView, 0);
       this.#pendingLength = 0;
     }
-    const view = viewOf(bytes);
     for (; from + BLOCK <= to; from += BLOCK) sha1Block(this.#state, view, from);
-    if (from < to) {
-      this.#pending.set(bytes.subarray(from, to));
-      this.#pendingLength = to - from;
-    }
+    for (; from < to; from++) this.#pending[this.#pendingLength++] = bytes[from] as number;
   }
 
-  /** The 20-byte digest of everything so far. */
-  peek(): Uint8Array {
-    const state = this.#state;
-    this.#saved.set(state);
+  /** The digest of everything so far as five words, in an array that the next peek uses again. */
+  peek(): Int32Array {
+    const digest = this.#digest;
+    digest.set(this.#state);
     // The padding goes behind the pending bytes, where nothing is kept; the length needs the last eight of a block.
     this.#pending[this.#pendingLength] = 0x80;
     this.#pending.fill(0, this.#pendingLength + 1);
     let last = this.#pendingView;
     if (this.#pendingLength >= BLOCK - 8) {
-      sha1Block(state, last, 0);
+      sha1Block(digest, last, 0);
       last = this.#lastView;
     }
     last.setUint32(BLOCK - 8, Math.floor(this.#length / 0x20000000));
     last.setUint32(BLOCK - 4, (this.#length * 8) >>> 0);
-    sha1Block(state, last, 0);
-    const digest = new Uint8Array(20);
-    for (let i = 0, at = 0; i < 5; i++) {
-      const word = state[i] as number;
-      digest[at++] = word >>> 24;
-      digest[at++] = word >>> 16;
-      digest[at++] = word >>> 8;
-      digest[at++] = word;
-    }
-    state.set(this.#saved);
+    sha1Block(digest, last, 0);
     return digest;
   }
 
@@ -88,14 +82,5 @@ export class RunningSha1 {
     this.#pending.set(this.#marked.pending);
     this.#pendingLength = this.#marked.pendingLength;
     this.#length = this.#marked.length;
-  }
-
-  clone(): RunningSha1 {
-    const copy = new RunningSha1();
-    copy.#state.set(this.#state);
-    copy.#pending.set(this.#pending);
-    copy.#pendingLength = this.#pendingLength;
-    copy.#length = this.#length;
-    return copy;
   }
 }

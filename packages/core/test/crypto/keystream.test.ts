@@ -1,125 +1,80 @@
-import { createCipheriv } from "node:crypto";
+// AES-CTR keystreams, from whichever source their bytes come: the same bytes, however they are asked for.
+
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { nodeCiphers } from "../../../bridge/src/node-ciphers.ts";
 import { fromHex, toHex } from "../../src/base/encoding.ts";
-import { AesCtrKeystream } from "../../src/crypto/keystream.ts";
+import { WordBytes } from "../../src/base/word-bytes.ts";
+import { aesCtrKeystream, type KeystreamOptions } from "../../src/crypto/keystream.ts";
+import {
+  byNode,
+  byWebCrypto,
+  LONGEST,
+  SEGMENT,
+  Through,
+  watchWebCrypto,
+  ZERO_COUNTER,
+} from "./keystream-rig.ts";
 import { generator, pattern, splits } from "./patterns.ts";
 import { SP800_38A } from "./vectors.ts";
 
-const CHUNK = 65_152;
 const KEY = pattern(16, 1);
-
-function reference(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Uint8Array {
-  return new Uint8Array(createCipheriv(`aes-${key.length * 8}-ctr`, key, iv).update(data));
-}
-
-/** Watches the calls that produce keystream; `settle()` waits until all of them have arrived where they belong. */
-function watchWebCrypto() {
-  const original = crypto.subtle.encrypt.bind(crypto.subtle);
-  const pending: Promise<ArrayBuffer>[] = [];
-  const produced: Uint8Array[] = [];
-  const encrypt = vi.spyOn(crypto.subtle, "encrypt").mockImplementation((...args) => {
-    const result = original(...args);
-    pending.push(result);
-    result.then((stream) => produced.push(new Uint8Array(stream)));
-    return result;
-  });
-  return {
-    encrypt,
-    produced,
-    async settle() {
-      // Requests made but not yet at WebCrypto wait for the key's import.
-      for (let before = -1; before !== pending.length; ) {
-        before = pending.length;
-        await new Promise((resolve) => setTimeout(resolve, 2));
-        await Promise.all(pending);
-      }
-      await new Promise((resolve) => setImmediate(resolve));
-    },
-  };
-}
 
 afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe("an AES-CTR keystream", () => {
+describe.each([
+  ["by WebCrypto ahead of need", undefined],
+  ["by a platform's synchronous cipher", nodeCiphers()],
+])("an AES-CTR keystream %s", (_, ciphers) => {
+  const open = (key: Uint8Array, options: KeystreamOptions = {}) =>
+    aesCtrKeystream(key, LONGEST, { ...options, ciphers });
+  const through = (key: Uint8Array, options: KeystreamOptions = {}) => new Through(open(key, options));
+
   it.each(SP800_38A.cases)("gives SP 800-38A's ciphertext ($key)", ({ key, ciphertext }) => {
     const buffer = fromHex(SP800_38A.plaintext);
-    new AesCtrKeystream(fromHex(key), fromHex(SP800_38A.counter)).xor(buffer);
+    through(fromHex(key), { counter: fromHex(SP800_38A.counter) }).run(buffer);
     expect(toHex(buffer)).toBe(ciphertext);
   });
 
   it("starts at a counter of zero unless told otherwise", () => {
-    const buffer = new Uint8Array(40);
-    new AesCtrKeystream(KEY).xor(buffer);
-    expect(buffer).toEqual(reference(KEY, new Uint8Array(16), new Uint8Array(40)));
+    expect(through(KEY).next(40)).toEqual(byNode(KEY, ZERO_COUNTER, new Uint8Array(40)));
   });
 
   it.each([16, 32])(
-    "is the same whatever the pieces, through all chunks, with a key of %i bytes",
+    "is the same whatever the pieces, through all segments, with a key of %i bytes",
     async (size) => {
       const key = pattern(size, 2);
-      const data = pattern(5 * CHUNK + 777, 3);
-      const expected = reference(key, pattern(16, 4), data);
+      const counter = pattern(16, 4);
+      const data = pattern(5 * SEGMENT + 777, 3);
+      const expected = byNode(key, counter, data);
+      expect(Buffer.compare(expected, await byWebCrypto(key, counter, data))).toBe(0);
       const { settle } = watchWebCrypto();
       for (let round = 0; round < 4; round++) {
         const next = generator(round);
-        const keystream = new AesCtrKeystream(key, pattern(16, 4));
-        // Every alignment of the buffer against the keystream.
-        const room = new Uint8Array(data.length + 8);
-        const buffer = room.subarray(round, round + data.length);
-        buffer.set(data);
-        for (const [from, to] of splits(data.length, [20, 1200, 5000, 100_000][round] as number, round)) {
-          keystream.xor(buffer, from, to);
+        const stream = through(key, { counter });
+        const buffer = data.slice();
+        for (const [from, to] of splits(data.length, [20, 1200, 5000, LONGEST][round] as number, round)) {
+          stream.piece(buffer, from, to);
           if (next() < ([0.001, 0.05, 0.2, 0.8][round] as number)) await settle();
         }
         expect(Buffer.compare(buffer, expected)).toBe(0);
-        expect(room.subarray(round + data.length).every((byte) => byte === 0)).toBe(true);
       }
     },
   );
 
-  it("takes prefetched keystream once it is warm", async () => {
-    const { encrypt, settle } = watchWebCrypto();
-    const keystream = new AesCtrKeystream(KEY);
-    const buffer = new Uint8Array(3 * CHUNK);
-    keystream.xor(buffer, 0, 509);
-    await settle();
-    expect(encrypt).not.toHaveBeenCalled();
-    keystream.xor(buffer, 509, 20_000);
-    await settle();
-    expect(encrypt).toHaveBeenCalledTimes(3);
-    keystream.xor(buffer, 20_000, CHUNK);
-    await settle();
-    expect(encrypt).toHaveBeenCalledTimes(4);
-    keystream.xor(buffer, CHUNK);
-    expect(Buffer.compare(buffer, reference(KEY, new Uint8Array(16), new Uint8Array(3 * CHUNK)))).toBe(0);
-  });
-
-  it("asks for no more than three chunks at a time, however fast it is used", async () => {
-    const importKey = vi.spyOn(crypto.subtle, "importKey");
-    const { encrypt, settle } = watchWebCrypto();
-    const keystream = new AesCtrKeystream(KEY);
-    const buffer = new Uint8Array(509);
-    for (let i = 0; i < 128 * 8; i++) keystream.xor(buffer);
-    await settle();
-    expect(importKey).toHaveBeenCalledTimes(1);
-    expect(encrypt).toHaveBeenCalledTimes(3);
-  });
-
-  it("goes on with chunks after a burst that outran them", async () => {
-    const { encrypt, settle } = watchWebCrypto();
-    const keystream = new AesCtrKeystream(KEY);
-    const buffer = new Uint8Array(12 * CHUNK);
-    keystream.xor(buffer, 0, 9000);
-    for (let at = 9000; at < 8 * CHUNK; at += 509) keystream.xor(buffer, at, Math.min(at + 509, 8 * CHUNK));
-    await settle();
-    const before = encrypt.mock.calls.length;
-    keystream.xor(buffer, 8 * CHUNK, 8 * CHUNK + 509);
-    await settle();
-    expect(encrypt.mock.calls.length).toBe(before + 3);
-    keystream.xor(buffer, 8 * CHUNK + 509);
-    expect(Buffer.compare(buffer, reference(KEY, new Uint8Array(16), new Uint8Array(12 * CHUNK)))).toBe(0);
+  it("is the same cut in two at any one place", async () => {
+    const length = 4200;
+    const counter = fromHex("ffffffffffffffffffffffffffffff80");
+    const expected = byNode(KEY, counter, new Uint8Array(length));
+    expect(await byWebCrypto(KEY, counter, new Uint8Array(length))).toEqual(expected);
+    for (let cut = 0; cut <= length; cut++) {
+      const stream = through(KEY, { counter });
+      const whole = new Uint8Array(length);
+      stream.piece(whole, 0, cut);
+      stream.piece(whole, cut, length);
+      expect(Buffer.compare(whole, expected), `cut at ${cut}`).toBe(0);
+    }
   });
 
   it("carries its counter through all 128 bits, and round at the end", async () => {
@@ -130,74 +85,70 @@ describe("an AES-CTR keystream", () => {
       "0000000000000000ffffffffffffff00",
       "fffffffffffffffffffffffffffff800",
     ]) {
-      const keystream = new AesCtrKeystream(KEY, fromHex(iv));
-      const buffer = new Uint8Array(3 * CHUNK);
-      keystream.xor(buffer, 0, 7);
-      keystream.xor(buffer, 7, 9000);
+      const stream = through(KEY, { counter: fromHex(iv) });
+      const buffer = new Uint8Array(3 * SEGMENT);
+      stream.run(buffer, 0, 7);
+      stream.run(buffer, 7, 9000);
       await settle();
-      for (let at = 9000; at < buffer.length; at += 509) {
-        keystream.xor(buffer, at, Math.min(at + 509, buffer.length));
-      }
-      expect(Buffer.compare(buffer, reference(KEY, fromHex(iv), new Uint8Array(3 * CHUNK))), iv).toBe(0);
+      stream.run(buffer, 9000, buffer.length, 509);
+      expect(Buffer.compare(buffer, byNode(KEY, fromHex(iv), new Uint8Array(3 * SEGMENT))), iv).toBe(0);
     }
   });
 
-  it("serves synchronously where WebCrypto refuses", async () => {
-    const { encrypt, settle } = watchWebCrypto();
-    vi.spyOn(crypto.subtle, "importKey").mockRejectedValue(new Error("no"));
-    const keystream = new AesCtrKeystream(KEY);
-    const buffer = new Uint8Array(2 * CHUNK);
-    for (let at = 0; at < buffer.length; at += 20_000) {
-      keystream.xor(buffer, at, Math.min(at + 20_000, buffer.length));
-      await settle();
+  it("goes on where it stood after a rest, at any place", async () => {
+    const { settle } = watchWebCrypto();
+    const data = new Uint8Array(3 * SEGMENT);
+    const keystream = open(KEY);
+    const stream = new Through(keystream);
+    const next = generator(5);
+    for (const [from, to] of splits(data.length, 6000, 5)) {
+      stream.piece(data, from, to);
+      if (next() < 0.3) await settle();
+      if (next() < 0.3) keystream.rest();
     }
-    expect(encrypt).not.toHaveBeenCalled();
-    expect(Buffer.compare(buffer, reference(KEY, new Uint8Array(16), new Uint8Array(2 * CHUNK)))).toBe(0);
+    expect(Buffer.compare(data, byNode(KEY, ZERO_COUNTER, new Uint8Array(data.length)))).toBe(0);
   });
 
-  it("copies its key and counter", () => {
-    const key = Buffer.from(KEY);
-    const keystream = new AesCtrKeystream(key);
+  it("copies its key and counter", async () => {
+    const { settle } = watchWebCrypto();
+    const [key, counter] = [Buffer.from(KEY), Buffer.from(pattern(16, 9))];
+    const stream = through(key, { counter });
     key.fill(0);
-    const buffer = new Uint8Array(32);
-    keystream.xor(buffer);
-    expect(buffer).toEqual(reference(KEY, new Uint8Array(16), new Uint8Array(32)));
-  });
-});
-
-describe("a used-up chunk", () => {
-  it("is overwritten, whether it was used or came too late", async () => {
-    const { produced, settle } = watchWebCrypto();
-    const keystream = new AesCtrKeystream(KEY);
-    keystream.xor(new Uint8Array(9000));
-    keystream.xor(new Uint8Array(CHUNK - 9000));
+    counter.fill(0);
+    const buffer = new Uint8Array(20_000);
+    stream.run(buffer, 0, 10_000);
     await settle();
-    const blank = () => produced.filter((stream) => stream.every((byte) => byte === 0)).length;
-    expect([blank(), produced.length]).toEqual([1, 3]);
-    keystream.xor(new Uint8Array(CHUNK));
-    expect(blank()).toBe(2);
+    stream.run(buffer, 10_000);
+    expect(Buffer.compare(buffer, byNode(KEY, pattern(16, 9), new Uint8Array(20_000)))).toBe(0);
   });
-});
 
-describe("a destroyed keystream", () => {
-  it("refuses to be used", () => {
-    const keystream = new AesCtrKeystream(KEY);
+  it("touches nothing behind the last byte's word", () => {
+    const target = new WordBytes(1024);
+    target.bytes.fill(0xee);
+    open(KEY).xor(target, 509);
+    expect(target.bytes.subarray(512).every((byte) => byte === 0xee)).toBe(true);
+    const expected = byNode(KEY, ZERO_COUNTER, new Uint8Array(509).fill(0xee));
+    expect(target.bytes.subarray(0, 509)).toEqual(expected);
+  });
+
+  it("does nothing for no bytes", () => {
+    const stream = through(KEY);
+    const target = new WordBytes(4);
+    target.bytes.fill(7);
+    open(KEY).xor(target, 0);
+    expect([...target.bytes]).toEqual([7, 7, 7, 7]);
+    stream.next(0);
+    expect(stream.next(16)).toEqual(byNode(KEY, ZERO_COUNTER, new Uint8Array(16)));
+  });
+
+  it("refuses to be used once it is destroyed", () => {
+    const keystream = open(KEY);
+    keystream.xor(new WordBytes(509), 509);
     keystream.destroy();
-    expect(() => keystream.xor(new Uint8Array(1))).toThrow(/destroyed/);
-  });
-
-  it("overwrites chunks that are held and chunks that arrive afterwards", async () => {
-    const { produced, settle } = watchWebCrypto();
-    const held = new AesCtrKeystream(KEY);
-    held.xor(new Uint8Array(9000));
-    await settle();
-    expect(produced.every((stream) => stream.some((byte) => byte !== 0))).toBe(true);
-    held.destroy();
-    const late = new AesCtrKeystream(KEY);
-    late.xor(new Uint8Array(9000));
-    late.destroy();
-    await settle();
-    expect(produced.length).toBeGreaterThanOrEqual(3);
-    expect(produced.every((stream) => stream.every((byte) => byte === 0))).toBe(true);
+    const target = new WordBytes(4);
+    expect(() => keystream.xor(target, 1)).toThrow(/destroyed/);
+    expect([...target.bytes]).toEqual([0, 0, 0, 0]);
+    keystream.rest();
+    keystream.destroy();
   });
 });

@@ -156,6 +156,17 @@ export const SP800_38A = {
   ],
 } as const;
 
+/** NIST SP 800-38A F.1.1: AES-128, plaintext and ciphertext of each block. */
+export const SP800_38A_ECB = {
+  key: "2b7e151628aed2a6abf7158809cf4f3c",
+  blocks: [
+    ["6bc1bee22e409f96e93d7e117393172a", "3ad77bb40d7a3660a89ecaf32466ef97"],
+    ["ae2d8a571e03ac9c9eb76fac45af8e51", "f5d3d58503b9699de785895a96fdbaaf"],
+    ["30c81c46a35ce411e5fbc1191a0a52ef", "43b1cd7f598ece23881b00e3ed030688"],
+    ["f69f2445df4f9b17ad2b417be66c3710", "7b0c785e27e8ad3f8223207104725dd4"],
+  ],
+} as const;
+
 /** RFC 5869 A.1 to A.3 (HKDF-SHA256). */
 export const RFC5869: readonly { ikm: string; salt: string; info: string; prk: string; okm: string }[] = [
   {

@@ -1,0 +1,142 @@
+// SubBytes of AES (FIPS 197 5.1.1) as a circuit on bit planes: no table, so no memory access depends on a secret.
+// The circuit is Boyar and Peralta's (J. Cryptology 26, 2013, 280-312) in its later form of 113 gates, as NIST's circuit
+// complexity project lists it (AES-SBOX-FWD-G113-A32-D27-AD6); inputs and gates bear their names there. Its four XNORs
+// are XORs here: the S-box's constant 0x63 is left to the round keys, where adding it costs nothing.
+
+/**
+ * Replaces each byte b of 32 with SubBytes(b) ^ 0x63, in every group of eight words in planes[0, end): bit k of the
+ * group's word i is bit i of byte k.
+ */
+export function subBytes(planes: Int32Array, end: number): void {
+  for (let at = 0; at < end; at += 8) {
+    const u0 = planes[at + 7] as number;
+    const u1 = planes[at + 6] as number;
+    const u2 = planes[at + 5] as number;
+    const u3 = planes[at + 4] as number;
+    const u4 = planes[at + 3] as number;
+    const u5 = planes[at + 2] as number;
+    const u6 = planes[at + 1] as number;
+    const u7 = planes[at] as number;
+    const t1 = u3 ^ u5;
+    const t2 = u0 ^ u6;
+    const t3 = u0 ^ u3;
+    const t4 = u0 ^ u5;
+    const t5 = u1 ^ u2;
+    const t6 = t5 ^ u7;
+    const t7 = t6 ^ u3;
+    const t8 = t2 ^ t1;
+    const t9 = t6 ^ u0;
+    const t10 = t6 ^ u6;
+    const t11 = t10 ^ t4;
+    const t12 = u4 ^ t8;
+    const t13 = t12 ^ u5;
+    const t14 = t12 ^ u1;
+    const t15 = t13 ^ u7;
+    const t16 = t13 ^ t5;
+    const t17 = t14 ^ t3;
+    const t18 = u7 ^ t17;
+    const t19 = t16 ^ t17;
+    const t20 = t16 ^ t4;
+    const t21 = t5 ^ t17;
+    const t22 = t2 ^ t21;
+    const t23 = u0 ^ t21;
+    const t24 = t8 & t13;
+    const t25 = t11 & t15;
+    const t26 = t25 ^ t24;
+    const t27 = t7 & u7;
+    const t28 = t27 ^ t24;
+    const t29 = t2 & t21;
+    const t30 = t10 & t6;
+    const t31 = t30 ^ t29;
+    const t32 = t9 & t18;
+    const t33 = t32 ^ t29;
+    const t34 = t3 & t17;
+    const t35 = t1 & t19;
+    const t36 = t35 ^ t34;
+    const t37 = t4 & t16;
+    const t38 = t37 ^ t34;
+    const t39 = t26 ^ t14;
+    const t40 = t28 ^ t38;
+    const t41 = t31 ^ t36;
+    const t42 = t33 ^ t38;
+    const t43 = t39 ^ t36;
+    const t44 = t40 ^ t20;
+    const t45 = t41 ^ t22;
+    const t46 = t42 ^ t23;
+    const t47 = t43 ^ t44;
+    const t48 = t43 & t45;
+    const t49 = t46 ^ t48;
+    const t50 = t47 & t49;
+    const t51 = t50 ^ t44;
+    const t52 = t45 ^ t46;
+    const t53 = t44 ^ t48;
+    const t54 = t53 & t52;
+    const t55 = t54 ^ t46;
+    const t56 = t45 ^ t55;
+    const t57 = t49 ^ t55;
+    const t58 = t46 & t57;
+    const t59 = t58 ^ t56;
+    const t60 = t49 ^ t58;
+    const t61 = t51 & t60;
+    const t62 = t47 ^ t61;
+    const t63 = t62 ^ t59;
+    const t64 = t51 ^ t55;
+    const t65 = t51 ^ t62;
+    const t66 = t55 ^ t59;
+    const t67 = t64 ^ t63;
+    const t68 = t66 & t13;
+    const t69 = t59 & t15;
+    const t70 = t55 & u7;
+    const t71 = t65 & t21;
+    const t72 = t62 & t6;
+    const t73 = t51 & t18;
+    const t74 = t64 & t17;
+    const t75 = t67 & t19;
+    const t76 = t63 & t16;
+    const t77 = t66 & t8;
+    const t78 = t59 & t11;
+    const t79 = t55 & t7;
+    const t80 = t65 & t2;
+    const t81 = t62 & t10;
+    const t82 = t51 & t9;
+    const t83 = t64 & t3;
+    const t84 = t67 & t1;
+    const t85 = t63 & t4;
+    const t86 = t83 ^ t84;
+    const t87 = t78 ^ t86;
+    const t88 = t77 ^ t87;
+    const t89 = t68 ^ t70;
+    const t90 = t69 ^ t68;
+    const t91 = t71 ^ t72;
+    const t92 = t80 ^ t89;
+    const t93 = t75 ^ t91;
+    const t94 = t76 ^ t92;
+    const t95 = t93 ^ t94;
+    const t96 = t91 ^ t90;
+    const t97 = t71 ^ t73;
+    const t98 = t81 ^ t86;
+    const t99 = t89 ^ t97;
+    const s3 = t88 ^ t96;
+    const t100 = t74 ^ t93;
+    const t101 = t82 ^ t95;
+    const t102 = t98 ^ t99;
+    const s7 = t80 ^ t102;
+    const t103 = t83 ^ t100;
+    const t104 = t87 ^ t79;
+    const s0 = t88 ^ t100;
+    const s6 = t95 ^ t102;
+    const s4 = t99 ^ s3;
+    const s1 = s3 ^ t100;
+    const t105 = t101 ^ t103;
+    const s2 = t105 ^ t85;
+    const s5 = t104 ^ t101;
+    planes[at + 7] = s0;
+    planes[at + 6] = s1;
+    planes[at + 5] = s2;
+    planes[at + 4] = s3;
+    planes[at + 3] = s4;
+    planes[at + 2] = s5;
+    planes[at + 1] = s6;
+    planes[at] = s7;
+  }
+}
