@@ -5,7 +5,7 @@
 import { withTimeout } from "../base/abort.ts";
 import type { ByteStream } from "../base/byte-stream.ts";
 import { TorError, toTorError } from "../base/errors.ts";
-import type { Clock, Log } from "../base/ports.ts";
+import type { Ciphers, Clock, Log } from "../base/ports.ts";
 import { TlsError } from "./alert.ts";
 import { type ClientOffer, createOffer } from "./client-hello.ts";
 import { Connection, closeAfter, type TlsConnection } from "./connection.ts";
@@ -25,6 +25,7 @@ export interface TlsOptions {
   readonly timeout: number;
   readonly signal?: AbortSignal;
   readonly log?: Log;
+  readonly ciphers?: Ciphers | undefined;
 }
 
 /** What tests vary to replay recorded handshakes; connectTls has no way to. */
@@ -58,12 +59,14 @@ export async function connectWith(
   options: TlsOptions,
   inner: TlsInner,
 ): Promise<TlsConnection> {
-  const { clock, timeout: ms, signal, log } = options;
+  const { clock, timeout: ms, signal, log, ciphers } = options;
   const records = new RecordReader(pipe);
   const channel = new HandshakeChannel(pipe, records);
   const error = () => new TorError("offline", "ALLIUM_E_TLS_TIMEOUT", "the TLS handshake took too long");
   try {
-    const result = await withTimeout({ clock, ms, signal, error }, () => runHandshake(channel, inner));
+    const result = await withTimeout({ clock, ms, signal, error }, () =>
+      runHandshake(channel, { ...inner, ciphers }),
+    );
     log?.({
       level: "debug",
       code: "tls-connected",

@@ -137,7 +137,7 @@ export class HandshakeChannel {
   }
 
   async #seal(type: number, content: Uint8Array): Promise<Uint8Array> {
-    if (this.#outbound !== undefined) return this.#outbound.seal(type, content);
+    if (this.#outbound !== undefined) return concat(...(await this.#outbound.seal(type, content)));
     const version = this.#greeted ? LEGACY_VERSION : FIRST_RECORD_VERSION;
     this.#greeted = true;
     return plainRecord(type, content, version);

@@ -4,6 +4,7 @@
 import { concat, equalBytes, Writer } from "../base/bytes.ts";
 import { fromHex, utf8 } from "../base/encoding.ts";
 import { toTorError } from "../base/errors.ts";
+import type { Ciphers } from "../base/ports.ts";
 import { illegalParameter, TlsError, unexpectedMessage } from "./alert.ts";
 import type { ClientOffer } from "./client-hello.ts";
 import type { HandshakeChannel } from "./handshake-channel.ts";
@@ -46,6 +47,7 @@ const DOWNGRADE_11 = fromHex("444f574e47524400");
 
 export interface HandshakeOptions {
   readonly offer: ClientOffer;
+  readonly ciphers?: Ciphers | undefined;
   /** Shortest RSA key that may sign the handshake, in bits. */
   readonly minimumRsaBits: number;
 }
@@ -78,6 +80,7 @@ class Handshake {
   readonly #channel: HandshakeChannel;
   readonly #offer: ClientOffer;
   readonly #minimumRsaBits: number;
+  readonly #ciphers: Ciphers | undefined;
   readonly #transcript = new Transcript();
   #changedCipherSpec: boolean;
 
@@ -85,6 +88,7 @@ class Handshake {
     this.#channel = channel;
     this.#offer = options.offer;
     this.#minimumRsaBits = options.minimumRsaBits;
+    this.#ciphers = options.ciphers;
     // Outside of compatibility mode none is sent (RFC 8446 D.4).
     this.#changedCipherSpec = options.offer.sessionId.length === 0;
   }
@@ -189,8 +193,12 @@ class Handshake {
 
   /** Puts copies of the handshake's secrets into force; the originals are needed for Finished. */
   async #protect({ suite, secrets }: Agreed): Promise<void> {
-    this.#channel.protectInbound(await RecordProtection.create(suite, secrets.server.slice()));
-    this.#channel.protectOutbound(await RecordProtection.create(suite, secrets.client.slice()));
+    this.#channel.protectInbound(await this.#protection(suite, secrets.server.slice()));
+    this.#channel.protectOutbound(await this.#protection(suite, secrets.client.slice()));
+  }
+
+  #protection(suite: CipherSuite, secret: Uint8Array): Promise<RecordProtection> {
+    return RecordProtection.create(suite, secret, this.#ciphers);
   }
 
   // EncryptedExtensions to Finished
@@ -271,8 +279,8 @@ class Handshake {
       suite,
       group: this.#offer.share.group,
       certificates,
-      inbound: await RecordProtection.create(suite, application.server),
-      outbound: await RecordProtection.create(suite, application.client),
+      inbound: await this.#protection(suite, application.server),
+      outbound: await this.#protection(suite, application.client),
     };
   }
 

@@ -6,7 +6,7 @@ import { concat } from "../base/bytes.ts";
 import type { TorError } from "../base/errors.ts";
 import { type AlertName, encodeAlert } from "./alert.ts";
 import { ContentType, HandshakeType, MAX_CONTENT } from "./protocol.ts";
-import type { RecordProtection } from "./record-protection.ts";
+import type { RecordProtection, SealedRecord } from "./record-protection.ts";
 
 /** Records of one write that are sealed together and leave in one write of the pipe: 256 KiB. */
 const BATCH = 16;
@@ -50,7 +50,7 @@ export class Outbound {
    */
   async finish(alert: AlertName, error: TorError, drop: boolean): Promise<void> {
     const sent = this.#enqueue(async () => {
-      await this.#pipe.write(await this.#protection.seal(ContentType.alert, encodeAlert(alert)));
+      await this.#pipe.write(concat(...(await this.#protection.seal(ContentType.alert, encodeAlert(alert)))));
     });
     this.#error = error;
     this.#dropping = drop;
@@ -81,18 +81,18 @@ export class Outbound {
 
   async #writeBatch(data: Uint8Array): Promise<void> {
     if (this.#dropping && this.#error !== undefined) throw this.#error;
-    const records: Promise<Uint8Array>[] = [];
+    const records: (SealedRecord | Promise<SealedRecord>)[] = [];
     for (let at = 0; at < data.length; at += MAX_CONTENT) {
       records.push(this.#protection.seal(ContentType.applicationData, data.subarray(at, at + MAX_CONTENT)));
     }
     const sealed = await Promise.all(records);
-    await this.#pipe.write(sealed.length === 1 ? (sealed[0] as Uint8Array) : concat(...sealed));
+    await this.#pipe.write(concat(...sealed.flat()));
   }
 
   async #updateKey(): Promise<void> {
     this.#updateQueued = false;
     const message = Uint8Array.of(HandshakeType.keyUpdate, 0, 0, 1, 0 /* update_not_requested */);
-    await this.#pipe.write(await this.#protection.seal(ContentType.handshake, message));
+    await this.#pipe.write(concat(...(await this.#protection.seal(ContentType.handshake, message))));
     this.#protection = await this.#protection.next();
   }
 }

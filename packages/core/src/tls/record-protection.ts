@@ -1,10 +1,11 @@
 // Encryption of records in one direction (RFC 8446 5.2-5.5): nonces, inner content type, padding, KeyUpdate's next key.
 
 import { TorError } from "../base/errors.ts";
+import type { Ciphers } from "../base/ports.ts";
 import { type AeadKey, importAeadKey } from "../crypto/aead.ts";
 import { decodeError, TlsError } from "./alert.ts";
 import { IV_LENGTH, nextTrafficSecret, trafficKeys } from "./key-schedule.ts";
-import { type CipherSuite, ContentType, LEGACY_VERSION, MAX_CONTENT, RECORD_HEADER } from "./protocol.ts";
+import { type CipherSuite, ContentType, LEGACY_VERSION, MAX_CONTENT } from "./protocol.ts";
 import type { RawRecord } from "./record-reader.ts";
 
 /** Length of the tag of all three suites. */
@@ -24,27 +25,36 @@ export interface InnerRecord {
   readonly content: Uint8Array;
 }
 
-/** The key of one direction. Sequence numbers are taken when `seal` or `open` is called, not when they settle. */
+/** A record in its two parts, which are not put together before a whole batch is. */
+export type SealedRecord = readonly [header: Uint8Array, ciphertext: Uint8Array];
+
+interface Parts {
+  readonly suite: CipherSuite;
+  readonly ciphers: Ciphers | undefined;
+  readonly secret: Uint8Array;
+  readonly key: AeadKey;
+  readonly iv: Uint8Array;
+}
+
+/** The key of one direction. Results come at once where its cipher is synchronous. Sequence numbers are taken when `seal` or `open` is called, not when they settle. */
 export class RecordProtection {
-  readonly #suite: CipherSuite;
-  readonly #secret: Uint8Array;
-  readonly #key: AeadKey;
-  readonly #iv: Uint8Array;
+  readonly #parts: Parts;
   #sequence = 0;
 
-  private constructor(suite: CipherSuite, secret: Uint8Array, key: AeadKey, iv: Uint8Array) {
-    this.#suite = suite;
-    this.#secret = secret;
-    this.#key = key;
-    this.#iv = iv;
+  private constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
   /** Takes over `secret`, a traffic secret, and overwrites it in the end. */
-  static async create(suite: CipherSuite, secret: Uint8Array): Promise<RecordProtection> {
+  static async create(
+    suite: CipherSuite,
+    secret: Uint8Array,
+    ciphers: Ciphers | undefined,
+  ): Promise<RecordProtection> {
     const { key, iv } = trafficKeys(suite, secret);
-    const imported = await importAeadKey(suite.aead, key);
+    const imported = await importAeadKey(suite.aead, key, ciphers);
     key.fill(0);
-    return new RecordProtection(suite, secret, imported, iv);
+    return new RecordProtection({ suite, ciphers, secret, key: imported, iv });
   }
 
   /** Records sealed or opened so far. */
@@ -52,51 +62,53 @@ export class RecordProtection {
     return this.#sequence;
   }
 
-  /** A whole record, header included, that hides `content`, at most 2^14 bytes, and its type. */
-  async seal(type: number, content: Uint8Array): Promise<Uint8Array> {
+  /** A record that hides `content`, at most 2^14 bytes, and its type: header and ciphertext, to be sent one after the other. */
+  seal(type: number, content: Uint8Array): SealedRecord | Promise<SealedRecord> {
     const length = content.length + 1 + TAG;
-    const record = new Uint8Array(RECORD_HEADER + length);
-    record.set([
+    const header = Uint8Array.of(
       ContentType.applicationData,
       LEGACY_VERSION >> 8,
       LEGACY_VERSION & 255,
       length >> 8,
       length & 255,
-    ]);
-    const inner = record.slice(RECORD_HEADER, -TAG);
+    );
+    const inner = new Uint8Array(content.length + 1);
     inner.set(content);
     inner[content.length] = type;
-    record.set(
-      await this.#key.seal(this.#nextNonce(), record.subarray(0, RECORD_HEADER), inner),
-      RECORD_HEADER,
-    );
-    return record;
+    const sealed = this.#parts.key.seal(this.#nextNonce(), header, inner);
+    return sealed instanceof Promise
+      ? sealed.then((ciphertext) => [header, ciphertext] as const)
+      : [header, sealed];
   }
 
   /** The content of a record. @throws TlsError when it was not sealed by the holder of this key in this place */
-  async open(record: RawRecord): Promise<InnerRecord> {
+  open(record: RawRecord): InnerRecord | Promise<InnerRecord> {
     if (record.fragment.length < TAG + 1) throw badRecord();
     const nonce = this.#nextNonce();
-    let inner: Uint8Array;
+    let inner: Uint8Array | Promise<Uint8Array>;
     try {
-      inner = await this.#key.open(nonce, record.header, record.fragment);
+      inner = this.#parts.key.open(nonce, record.header, record.fragment);
     } catch (cause) {
       throw badRecord(cause);
     }
-    return splitInner(inner);
+    if (!(inner instanceof Promise)) return splitInner(inner);
+    return inner.then(splitInner, (cause) => {
+      throw badRecord(cause);
+    });
   }
 
   /** The protection after a KeyUpdate (RFC 8446 7.2); this one is destroyed. */
   async next(): Promise<RecordProtection> {
-    const secret = nextTrafficSecret(this.#suite.hash, this.#secret);
+    const { suite, ciphers, secret } = this.#parts;
+    const next = nextTrafficSecret(suite.hash, secret);
     this.destroy();
-    return RecordProtection.create(this.#suite, secret);
+    return RecordProtection.create(suite, next, ciphers);
   }
 
   destroy(): void {
-    this.#secret.fill(0);
-    this.#iv.fill(0);
-    this.#key.destroy();
+    this.#parts.secret.fill(0);
+    this.#parts.iv.fill(0);
+    this.#parts.key.destroy();
   }
 
   /** RFC 8446 5.3: the IV with the sequence number in its last eight bytes. */
@@ -104,7 +116,7 @@ export class RecordProtection {
     if (this.#sequence >= MAX_SEQUENCE) {
       throw new TorError("limit", "ALLIUM_E_TLS_SEQUENCE", "too many records under one key");
     }
-    const nonce = this.#iv.slice();
+    const nonce = this.#parts.iv.slice();
     const view = new DataView(nonce.buffer);
     view.setUint32(IV_LENGTH - 4, (view.getUint32(IV_LENGTH - 4) ^ this.#sequence) >>> 0);
     this.#sequence++;

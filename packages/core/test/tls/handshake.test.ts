@@ -17,11 +17,15 @@ import {
   u16,
 } from "./mini-server.ts";
 import { pipePair } from "./pipes.ts";
+import { CIPHERS } from "./rig.ts";
 import { expectRefusal, start } from "./runs.ts";
 
 describe("an honest handshake", () => {
-  it.each([0x1301, 0x1302, 0x1303])("completes with suite %i", async (suite) => {
-    const { server, client } = start(suite);
+  const suites = [0x1301, 0x1302, 0x1303].flatMap((suite) =>
+    CIPHERS.map(([how, ciphers]) => [suite, how, ciphers] as const),
+  );
+  it.each(suites)("completes with suite %i %s", async (suite, _, ciphers) => {
+    const { server, client } = start(suite, ciphers);
     await server.accept();
     const connection = await client;
     expect(connection).toMatchObject({ cipherSuite: server.suite.name, group: "P-256" });
@@ -33,8 +37,8 @@ describe("an honest handshake", () => {
     expect(await connection.read()).toEqual(utf8("pong"));
   });
 
-  it("reads messages that are split and joined in every way", async () => {
-    const { server, client } = start();
+  it.each(CIPHERS)("reads messages that are split and joined in every way %s", async (_, ciphers) => {
+    const { server, client } = start(undefined, ciphers);
     await server.readClientHello();
     const { hello, secret } = server.serverHello();
     await server.sendPlain(22, hello.subarray(0, 3));

@@ -143,9 +143,10 @@ export class MiniServer {
     await this.pipe.write(await this.seal(type, content));
   }
 
-  seal(type: number, content: Uint8Array): Promise<Uint8Array> {
+  /** A whole record. */
+  async seal(type: number, content: Uint8Array): Promise<Uint8Array> {
     if (this.outbound === undefined) throw new Error("no keys yet");
-    return this.outbound.seal(type, content);
+    return concat(...(await this.outbound.seal(type, content)));
   }
 
   // Hellos
@@ -230,8 +231,8 @@ export class MiniServer {
   async startKeys(hello: Uint8Array, secret: Uint8Array): Promise<void> {
     this.transcript.add(hello);
     this.secrets = this.schedule.handshake(secret, this.transcript.hash(this.suite.hash));
-    this.outbound = await RecordProtection.create(this.suite, this.secrets.server.slice());
-    this.inbound = await RecordProtection.create(this.suite, this.secrets.client.slice());
+    this.outbound = await RecordProtection.create(this.suite, this.secrets.server.slice(), undefined);
+    this.inbound = await RecordProtection.create(this.suite, this.secrets.client.slice(), undefined);
   }
 
   // The encrypted flight: each message goes into the transcript as it is made
@@ -286,7 +287,7 @@ export class MiniServer {
   /** Derives the application's secrets; call with the transcript at the server's Finished. */
   async startApplicationWriting(): Promise<void> {
     this.application = this.schedule.application(this.transcript.hash(this.suite.hash));
-    this.outbound = await RecordProtection.create(this.suite, this.application.server.slice());
+    this.outbound = await RecordProtection.create(this.suite, this.application.server.slice(), undefined);
   }
 
   /** Reads the client's last flight, checks its Finished, and puts the client's application key into force. */
@@ -307,7 +308,7 @@ export class MiniServer {
       this.add(whole);
       messages.push(whole);
     }
-    this.inbound = await RecordProtection.create(this.suite, this.application.client.slice());
+    this.inbound = await RecordProtection.create(this.suite, this.application.client.slice(), undefined);
     return messages;
   }
 

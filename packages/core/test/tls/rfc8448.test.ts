@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { concat, Reader } from "../../src/base/bytes.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { fromHex, toHex } from "../../src/base/encoding.ts";
+import type { Ciphers } from "../../src/base/ports.ts";
 import { p256Pair } from "../../src/crypto/p256.ts";
 import { x25519FromPrivate } from "../../src/crypto/x25519.ts";
 import type { ClientOffer, KeyShare } from "../../src/tls/client-hello.ts";
@@ -14,6 +15,7 @@ import { CIPHER_SUITES, type CipherSuite } from "../../src/tls/protocol.ts";
 import { Transcript } from "../../src/tls/transcript.ts";
 import { recordedPipe } from "./pipes.ts";
 import { clientAuthentication, compatibilityMode, helloRetryRequest, simple } from "./rfc8448.ts";
+import { CIPHERS } from "./rig.ts";
 
 const HEADER = 5;
 const options = { clock: systemClock, timeout: 5000 };
@@ -104,24 +106,27 @@ describe("RFC 8448 section 3, simple 1-RTT", () => {
     expect(toHex(await share.diffieHellman(serverShare))).toBe(toHex(sharedSecret));
   });
 
-  const connect = async (chunk?: number, minimumRsaBits = 1024) => {
+  const connect = async (chunk?: number, ciphers?: Ciphers, minimumRsaBits = 1024) => {
     const { serverHello, serverFlight, newSessionTicket, serverDataRecord, serverCloseNotify } = simple;
     const all = concat(serverHello, serverFlight, newSessionTicket, serverDataRecord, serverCloseNotify);
     const pipe = recordedPipe(all, chunk);
     const offer = recordedOffer(simple.clientHello, await x25519Share(simple.clientEntropy.slice(32)));
-    return { pipe, tls: await connectWith(pipe, options, inner(offer, minimumRsaBits)) };
+    return { pipe, tls: await connectWith(pipe, { ...options, ciphers }, inner(offer, minimumRsaBits)) };
   };
 
-  it.each([1, 7, 64, 1000, 10_000])("reads the server's records in chunks of %i bytes", async (chunk) => {
-    const { tls } = await connect(chunk);
+  const chunks = [1, 7, 64, 1000, 10_000].flatMap((chunk) =>
+    CIPHERS.map(([how, ciphers]) => [chunk, how, ciphers] as const),
+  );
+  it.each(chunks)("reads the server's records in chunks of %i bytes %s", async (chunk, _, ciphers) => {
+    const { tls } = await connect(chunk, ciphers);
     expect(tls).toMatchObject({ cipherSuite: "TLS_AES_128_GCM_SHA256", group: "X25519" });
     expect(tls.peerCertificates).toHaveLength(1);
     expect(await tls.read()).toEqual(simple.serverData);
     expect(await tls.read()).toBeUndefined();
   });
 
-  it("sends the client's records", async () => {
-    const { pipe, tls } = await connect();
+  it.each(CIPHERS)("sends the client's records %s", async (_, ciphers) => {
+    const { pipe, tls } = await connect(undefined, ciphers);
     await tls.write(simple.clientData);
     tls.close();
     await settle();
@@ -133,7 +138,9 @@ describe("RFC 8448 section 3, simple 1-RTT", () => {
   });
 
   it("refuses the recorded RSA-1024 signature at the shipped limit", async () => {
-    await expect(connect(undefined, 2048)).rejects.toMatchObject({ code: "ALLIUM_E_TLS_WEAK_KEY" });
+    await expect(connect(undefined, undefined, 2048)).rejects.toMatchObject({
+      code: "ALLIUM_E_TLS_WEAK_KEY",
+    });
   });
 });
 

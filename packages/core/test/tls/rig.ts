@@ -1,16 +1,30 @@
 // What the tests of established connections share: a connection to the scripted server, and how it must end.
 
 import { expect } from "vitest";
-import { concat } from "../../src/base/bytes.ts";
+import { nodeCiphers } from "../../../bridge/src/node-ciphers.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { fromHex, utf8 } from "../../src/base/encoding.ts";
-import type { Clock } from "../../src/base/ports.ts";
+import type { Ciphers, Clock } from "../../src/base/ports.ts";
 import { createOffer } from "../../src/tls/client-hello.ts";
 import { connectWith, type TlsConnection } from "../../src/tls/connect.ts";
 import { MiniServer } from "./mini-server.ts";
 import { type PipeEnd, pipePair } from "./pipes.ts";
 
 export const KEY_UPDATE = fromHex("1800000100");
+
+/** What opens and seals the client's records; the server's are always WebCrypto's. */
+export const CIPHERS: readonly (readonly [how: string, ciphers: Ciphers | undefined])[] = [
+  ["over WebCrypto", undefined],
+  ["over the platform's synchronous ciphers", nodeCiphers()],
+];
+
+export interface EstablishOptions {
+  readonly suite?: number;
+  readonly rekeyAfter?: number;
+  readonly highWater?: number;
+  readonly clock?: Clock;
+  readonly ciphers?: Ciphers | undefined;
+}
 
 export interface Established {
   readonly tls: TlsConnection;
@@ -19,9 +33,7 @@ export interface Established {
   readonly far: PipeEnd;
 }
 
-export async function establish(
-  options: { suite?: number; rekeyAfter?: number; highWater?: number; clock?: Clock } = {},
-): Promise<Established> {
+export async function establish(options: EstablishOptions = {}): Promise<Established> {
   const [pipe, far] = pipePair(options.highWater);
   const server = new MiniServer(far, options.suite);
   const clock = options.clock ?? systemClock;
@@ -30,7 +42,8 @@ export async function establish(
     minimumRsaBits: 2048,
     rekeyAfter: options.rekeyAfter ?? 2 ** 24,
   };
-  const [tls] = await Promise.all([connectWith(pipe, { clock, timeout: 5000 }, inner), server.accept()]);
+  const tlsOptions = { clock, timeout: 5000, ciphers: options.ciphers };
+  const [tls] = await Promise.all([connectWith(pipe, tlsOptions, inner), server.accept()]);
   return { tls, server, pipe, far };
 }
 
@@ -42,7 +55,8 @@ export function pattern(length: number, seed = 0): Uint8Array {
 export async function readAll(tls: TlsConnection): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   for (let data = await tls.read(); data !== undefined; data = await tls.read()) parts.push(data);
-  return concat(...parts);
+  // Not concat, which takes its parts as arguments: there may be one for every byte.
+  return new Uint8Array(Buffer.concat(parts));
 }
 
 /** toEqual takes seconds for megabytes. */

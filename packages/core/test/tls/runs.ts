@@ -2,6 +2,7 @@
 
 import { expect } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
+import type { Ciphers } from "../../src/base/ports.ts";
 import { connectTls, type TlsConnection } from "../../src/tls/connect.ts";
 import { MiniServer } from "./mini-server.ts";
 import { type PipeEnd, pipePair } from "./pipes.ts";
@@ -15,10 +16,10 @@ export interface Run {
 }
 
 /** A client and a server that have begun. */
-export function start(suite?: number): Run {
+export function start(suite?: number, ciphers?: Ciphers): Run {
   const [near, far] = pipePair();
   const server = new MiniServer(far, suite);
-  const client = connectTls(near, options);
+  const client = connectTls(near, { ...options, ciphers });
   client.catch(() => {});
   return { server, client, pipe: near };
 }
