@@ -3,6 +3,7 @@
 
 import type { RelayAddress } from "../base/address.ts";
 import type { TorError } from "../base/errors.ts";
+import type { PaddingRange } from "./padding.ts";
 
 /** Bytes of a fixed-length cell's body (tor-spec 3, CELL_BODY_LEN). */
 export const CELL_BODY_LENGTH = 509;
@@ -23,10 +24,10 @@ export interface ChannelTarget extends RelayIdentity {
 /** Receives the cells of one circuit, synchronously and in order. */
 export interface CircuitHandler {
   /**
-   * A cell for this circuit: CREATED_FAST, CREATED2, RELAY or RELAY_EARLY. `body` is 509 bytes (CREATED2's payload
-   * included) and belongs to the handler, which may change it in place and may keep it.
+   * A cell for this circuit: CREATED_FAST, CREATED2, RELAY or RELAY_EARLY. Its body is the 509 bytes from `from` on
+   * (CREATED2's payload included). They are the channel's again after the call: what is to stay must be copied.
    */
-  cell(command: number, body: Uint8Array): void;
+  cell(command: number, bytes: Uint8Array, from: number): void;
   /** The peer sent DESTROY with this reason (tor-spec 5.4). The id is already released. */
   destroyed(reason: number): void;
   /** The channel is gone. */
@@ -59,6 +60,11 @@ export interface Channel {
   readonly isClosed: boolean;
   /** Fulfilled with the reason once the channel is gone. */
   readonly closed: Promise<TorError>;
+  /**
+   * Pads the link from now on (padding-spec 2), since it carries circuits of more than one hop. A later range replaces this
+   * one; zeros end it.
+   */
+  pad(range: PaddingRange): void;
   /** Allocates a circuit id (tor-spec 5.1.1). @throws TorError when the channel is closed or has no id free */
   attach(handler: CircuitHandler): CircuitSlot;
   close(error?: TorError): void;

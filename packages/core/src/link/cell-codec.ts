@@ -3,7 +3,7 @@
 
 import { Writer } from "../base/bytes.ts";
 import { CELL_BODY_LENGTH } from "./api.ts";
-import { type Cell, isVariableLength, maxBodyLength } from "./commands.ts";
+import { isVariableLength, maxBodyLength } from "./commands.ts";
 import { linkViolation } from "./errors.ts";
 
 /** Circuit id, command and body of a fixed cell on link protocol 4 and above. */
@@ -15,83 +15,101 @@ export type CircuitIdLength = 2 | 4;
 /** Circuit id, command and length of a variable cell. */
 const MAX_HEADER = 4 + 1 + 2;
 
-/**
- * Bodies are views, as a copy of each costs 0.6 µs and a view 0.1 (Node 24). So that a body which its receiver keeps does
- * not hold a large chunk in memory, chunks of more than one TLS record are first cut to pieces: 0.2 µs a cell in all.
- */
-const PIECE = 31 * FIXED_CELL_LENGTH;
-/** A TLS record's content of 16 KiB as it is decrypted. */
-const RECORD = 17 * 1024;
-
 const NOTHING = new Uint8Array(0);
 
-/** Cuts a byte stream into cells. Holds at most one incomplete cell beside the chunk in hand. */
+/**
+ * Cuts a byte stream into cells, and is a cursor over them: `next()` moves on, the fields say which cell it stands on.
+ * Nothing is allocated for a cell (a cell and a view of its body cost 0.1 to 0.2 µs each), so what is to outlive the next
+ * step must be copied. Holds at most one incomplete cell beside the chunk in hand.
+ */
 export class CellDecoder {
   circuitIdLength: CircuitIdLength = 2;
   /** Sees each cell's command before the body is waited for, and throws when it may not come now. */
   check: (command: number) => void = () => {};
+  circuitId = 0;
+  command = 0;
+  /** The body is bytes[from, to). */
+  bytes: Uint8Array = NOTHING;
+  from = 0;
+  to = 0;
   #chunk: Uint8Array = NOTHING;
-  #piece: Uint8Array = NOTHING;
   #at = 0;
-  /** A cell that began in an earlier piece: its header so far, then its body so far. */
+  /** A cell that began in an earlier chunk: its header so far, then its body so far. */
   readonly #header = new Uint8Array(MAX_HEADER);
   #headerLength = 0;
+  readonly #fixedBody = new Uint8Array(CELL_BODY_LENGTH);
   #body: Uint8Array | undefined;
   #bodyLength = 0;
 
-  /** Adds what the link delivered next, once `next` has returned undefined. The bytes belong to the decoder. */
+  /** Adds what the link delivered next, once `next` has returned false. The bytes belong to the decoder. */
   append(chunk: Uint8Array): void {
     this.#chunk = chunk;
+    this.#at = 0;
   }
 
-  /** The next whole cell, or undefined until more is appended. Its body is its receiver's own. */
-  next(): Cell | undefined {
-    for (;;) {
-      const cell = this.#whole() ?? this.#gathered();
-      if (cell !== undefined) return cell;
-      if (this.#chunk.length === 0) return undefined;
-      const isSmall = this.#chunk.buffer.byteLength <= RECORD;
-      this.#piece = isSmall ? this.#chunk : this.#chunk.slice(0, PIECE);
-      this.#chunk = this.#chunk.subarray(this.#piece.length);
-      this.#at = 0;
-    }
+  /** Moves on to the next whole cell; false when more must be appended first. */
+  next(): boolean {
+    return this.#whole() || this.#gathered();
   }
 
-  /** A cell that lies in the piece from end to end. */
-  #whole(): Cell | undefined {
-    if (this.#headerLength > 0) return undefined;
-    const piece = this.#piece;
-    const header = this.#headerSize(piece, this.#at, piece.length - this.#at);
+  /** The cell's body, copied. */
+  body(): Uint8Array {
+    return this.bytes.slice(this.from, this.to);
+  }
+
+  /** A cell that lies in the chunk from end to end. */
+  #whole(): boolean {
+    if (this.#headerLength > 0) return false;
+    const chunk = this.#chunk;
+    const header = this.#headerSize(chunk, this.#at, chunk.length - this.#at);
     const bodyAt = this.#at + header;
-    if (bodyAt > piece.length) return undefined;
-    const command = piece[this.#at + this.circuitIdLength] as number;
-    const end = bodyAt + this.#bodySize(piece, bodyAt, command);
-    if (end > piece.length) return undefined;
-    const circuitId = this.#circuitId(piece, this.#at);
+    if (bodyAt > chunk.length) return false;
+    const command = chunk[this.#at + this.circuitIdLength] as number;
+    const end = bodyAt + this.#bodySize(chunk, bodyAt, command);
+    if (end > chunk.length) return false;
+    this.#stand(chunk, this.#at, command);
+    this.bytes = chunk;
+    this.from = bodyAt;
+    this.to = end;
     this.#at = end;
-    return { circuitId, command, body: piece.subarray(bodyAt, end) };
+    return true;
   }
 
-  /** A cell that straddles pieces, or undefined when this one does not end it either: then all of the piece is used. */
-  #gathered(): Cell | undefined {
-    const piece = this.#piece;
+  /** A cell that straddles chunks; false when this one does not end it either, and then all of the chunk is used. */
+  #gathered(): boolean {
+    const chunk = this.#chunk;
     const header = this.#header;
     while (this.#headerLength < this.#headerSize(header, 0, this.#headerLength)) {
-      if (this.#at === piece.length) return undefined;
-      header[this.#headerLength++] = piece[this.#at++] as number;
+      if (this.#at === chunk.length) return false;
+      header[this.#headerLength++] = chunk[this.#at++] as number;
     }
     const command = header[this.circuitIdLength] as number;
-    this.#body ??= new Uint8Array(this.#bodySize(header, this.#headerLength, command));
+    this.#body ??= this.#emptyBody(this.#bodySize(header, this.#headerLength, command));
     const body = this.#body;
-    const part = piece.subarray(this.#at, this.#at + body.length - this.#bodyLength);
+    const part = chunk.subarray(this.#at, this.#at + body.length - this.#bodyLength);
     body.set(part, this.#bodyLength);
     this.#bodyLength += part.length;
     this.#at += part.length;
-    if (this.#bodyLength < body.length) return undefined;
+    if (this.#bodyLength < body.length) return false;
+    this.#stand(header, 0, command);
+    this.bytes = body;
+    this.from = 0;
+    this.to = body.length;
     this.#headerLength = 0;
     this.#bodyLength = 0;
     this.#body = undefined;
-    return { circuitId: this.#circuitId(header, 0), command, body };
+    return true;
+  }
+
+  #emptyBody(size: number): Uint8Array {
+    return size === CELL_BODY_LENGTH ? this.#fixedBody : new Uint8Array(size);
+  }
+
+  #stand(bytes: Uint8Array, at: number, command: number): void {
+    let id = 0;
+    for (let i = 0; i < this.circuitIdLength; i++) id = id * 256 + (bytes[at + i] as number);
+    this.circuitId = id;
+    this.command = command;
   }
 
   /** Bytes of the header at `at`, of which `known` are there; the command decides. */
@@ -108,12 +126,6 @@ export class CellDecoder {
       throw linkViolation("CELL_LENGTH", `a cell of command ${command} with ${length} bytes`);
     }
     return length;
-  }
-
-  #circuitId(bytes: Uint8Array, at: number): number {
-    let id = 0;
-    for (let i = 0; i < this.circuitIdLength; i++) id = id * 256 + (bytes[at + i] as number);
-    return id;
   }
 }
 

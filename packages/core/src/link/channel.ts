@@ -6,14 +6,17 @@ import type { ByteStream } from "../base/byte-stream.ts";
 import { type TorError, toTorError } from "../base/errors.ts";
 import type { Clock, Log } from "../base/ports.ts";
 import type { Channel, ChannelTarget, CircuitHandler, CircuitSlot } from "./api.ts";
+import type { CellDecoder } from "./cell-codec.ts";
 import { CircuitIds } from "./circuit-ids.ts";
-import { type Cell, COMMAND } from "./commands.ts";
+import { COMMAND } from "./commands.ts";
 import { linkClosed, linkViolation } from "./errors.ts";
 import type { LinkHandshake } from "./handshake.ts";
 import { Outbound } from "./outbound.ts";
+import { ChannelPadding, PADDING_LINK_PROTOCOL, type PaddingRange, STOP_PADDING } from "./padding.ts";
 
 /** Reason NONE: tor-spec 5.4 wants no other from clients. */
 const DESTROY_NONE = Uint8Array.of(0);
+const NO_BODY = new Uint8Array(0);
 
 /** Known commands that a relay has no reason to send to a client whose channel is open. */
 const MISPLACED: ReadonlySet<number> = new Set([
@@ -35,6 +38,8 @@ function checkCommand(command: number): void {
 
 export interface LinkChannelOptions {
   readonly target: ChannelTarget;
+  /** Whether the relay is told not to pad (padding-spec 2.5). */
+  readonly stopRelayPadding?: boolean | undefined;
   readonly clock: Clock;
   readonly log?: Log | undefined;
 }
@@ -47,6 +52,7 @@ export class LinkChannel implements Channel {
   readonly #log: Log | undefined;
   readonly #stream: ByteStream;
   readonly #outbound: Outbound;
+  readonly #padding: ChannelPadding;
   readonly #ids = new CircuitIds();
   /** In the order in which they are told that there is room to send. */
   readonly #slots = new Map<number, Slot>();
@@ -55,7 +61,8 @@ export class LinkChannel implements Channel {
   #unusedSince: number | undefined;
 
   /** Starts to read at once. */
-  constructor(stream: ByteStream, handshake: LinkHandshake, { target, clock, log }: LinkChannelOptions) {
+  constructor(stream: ByteStream, handshake: LinkHandshake, options: LinkChannelOptions) {
+    const { target, clock, log, stopRelayPadding = false } = options;
     this.peer = target;
     this.linkProtocol = handshake.linkProtocol;
     this.clockSkew = handshake.clockSkew;
@@ -63,10 +70,15 @@ export class LinkChannel implements Channel {
     this.#log = log;
     this.#stream = stream;
     this.#unusedSince = clock.monotonic();
+    this.#padding = new ChannelPadding(clock, () => this.#sendPadding());
     this.#outbound = new Outbound(stream, clock, {
+      sent: () => this.#padding.touch(),
       drained: () => this.#tellWritable(),
       failed: (error) => this.close(toTorError(error)),
     });
+    // C tor sends it right behind NETINFO, and nothing at all where padding is as usual.
+    if (stopRelayPadding && this.linkProtocol >= PADDING_LINK_PROTOCOL)
+      this.#outbound.send(0, COMMAND.paddingNegotiate, STOP_PADDING);
     handshake.decoder.check = checkCommand;
     void this.#receive(handshake);
   }
@@ -96,9 +108,14 @@ export class LinkChannel implements Channel {
     return slot;
   }
 
+  pad(range: PaddingRange): void {
+    if (!this.isClosed && this.linkProtocol >= PADDING_LINK_PROTOCOL) this.#padding.use(range);
+  }
+
   close(error: TorError = linkClosed("the link was closed")): void {
     if (this.#closeError !== undefined) return;
     this.#closeError = error;
+    this.#padding.stop();
     this.#outbound.stop();
     this.#stream.close(error);
     if (error.kind === "protocol-violation") {
@@ -123,6 +140,10 @@ export class LinkChannel implements Channel {
     this.#outbound.send(circuitId, COMMAND.destroy, DESTROY_NONE);
   }
 
+  #sendPadding(): void {
+    if (this.#outbound.isIdle) this.#outbound.send(0, COMMAND.padding, NO_BODY);
+  }
+
   #forget(circuitId: number): void {
     this.#slots.delete(circuitId);
     if (this.#slots.size === 0) this.#unusedSince = this.#clock.monotonic();
@@ -131,9 +152,10 @@ export class LinkChannel implements Channel {
   async #receive({ decoder }: LinkHandshake): Promise<void> {
     try {
       for (;;) {
-        for (let cell = decoder.next(); cell !== undefined; cell = decoder.next()) this.#dispatch(cell);
+        while (decoder.next()) this.#dispatch(decoder);
         const chunk = await this.#stream.read();
         if (chunk === undefined) throw linkClosed("the relay closed the link");
+        this.#padding.touch();
         decoder.append(chunk);
       }
     } catch (thrown) {
@@ -145,17 +167,17 @@ export class LinkChannel implements Channel {
     }
   }
 
-  #dispatch({ circuitId, command, body }: Cell): void {
+  #dispatch({ circuitId, command, bytes, from }: CellDecoder): void {
     switch (command) {
       case COMMAND.relay:
       case COMMAND.relayEarly:
       case COMMAND.createdFast:
       case COMMAND.created2: {
         const slot = this.#slots.get(circuitId);
-        return slot === undefined ? this.#dropLate(circuitId, command) : slot.cell(command, body);
+        return slot === undefined ? this.#dropLate(circuitId, command) : slot.cell(command, bytes, from);
       }
       case COMMAND.destroy:
-        return this.#destroyed(circuitId, body[0] as number);
+        return this.#destroyed(circuitId, bytes[from] as number);
       // All else has come through checkCommand: PADDING, VPADDING, later VERSIONS and commands of the future, which
       // must all be dropped (tor-spec 3, 4.1).
     }
@@ -237,10 +259,10 @@ class Slot implements CircuitSlot {
     this.#left(phase);
   }
 
-  cell(command: number, body: Uint8Array): void {
+  cell(command: number, bytes: Uint8Array, from: number): void {
     this.requireAsked(command);
     if (command === COMMAND.createdFast || command === COMMAND.created2) this.#phase = "answered";
-    this.#handler.cell(command, body);
+    this.#handler.cell(command, bytes, from);
   }
 
   destroyed(reason: number): void {

@@ -1,4 +1,4 @@
-// Cell commands (tor-spec 3), the shape of a cell, and how long variable ones may be.
+// Cell commands (tor-spec 3), and how long variable cells may be.
 
 /** Commands by name; those that only relays speak among each other are known so as to be refused. */
 export const COMMAND = {
@@ -20,13 +20,6 @@ export const COMMAND = {
   authChallenge: 130,
   authenticate: 131,
 } as const;
-
-/** A cell as it stands on the link; `body` is 509 bytes for fixed commands. */
-export interface Cell {
-  readonly circuitId: number;
-  readonly command: number;
-  readonly body: Uint8Array;
-}
 
 /** VERSIONS and commands of 128 and above carry their length (tor-spec 3). */
 export function isVariableLength(command: number): boolean {

@@ -9,7 +9,7 @@ import type { ChannelTarget } from "./api.ts";
 import { CellDecoder, encodeVariableCell, FIXED_CELL_LENGTH, writeFixedCell } from "./cell-codec.ts";
 import { verifyCerts } from "./certs/certs-cell.ts";
 import { checkLifetimes } from "./certs/timeliness.ts";
-import { type Cell, COMMAND } from "./commands.ts";
+import { COMMAND } from "./commands.ts";
 import { linkClosed, linkViolation } from "./errors.ts";
 import { encodeNetinfo, estimateClockSkew, parseNetinfo } from "./netinfo.ts";
 
@@ -75,12 +75,14 @@ class CellSource {
         throw linkViolation("ORDER", `command ${found} where ${name} belongs`);
       }
     };
+    const { decoder } = this;
     for (;;) {
-      const cell = await this.#next();
-      if (cell.circuitId !== 0) {
-        throw linkViolation("CIRCUIT_ID", `${name} is awaited and a cell for circuit ${cell.circuitId} came`);
+      await this.#next();
+      if (decoder.circuitId !== 0) {
+        const found = `a cell for circuit ${decoder.circuitId}`;
+        throw linkViolation("CIRCUIT_ID", `${name} is awaited and ${found} came`);
       }
-      if (cell.command === command) return cell.body;
+      if (decoder.command === command) return decoder.body();
     }
   }
 
@@ -89,10 +91,9 @@ class CellSource {
     return command === COMMAND.vpadding || command === COMMAND.versions;
   }
 
-  async #next(): Promise<Cell> {
-    for (;;) {
-      const cell = this.decoder.next();
-      if (cell !== undefined) return cell;
+  /** Moves the decoder on to the next cell. */
+  async #next(): Promise<void> {
+    while (!this.decoder.next()) {
       const chunk = await this.#stream.read();
       if (chunk === undefined) throw linkClosed("the relay closed the link during the handshake");
       this.#received += chunk.length;

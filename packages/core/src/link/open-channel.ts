@@ -1,11 +1,11 @@
 // Opens a channel: dials the relay, runs TLS, runs the link handshake (tor-spec 2 and 4). The room's entry.
-// Not in this room: what a circuit's cells mean; link padding; which relay to open a channel to, and how many.
+// Not in this room: what a circuit's cells mean; which relay to open a channel to, and how many.
 
 import { onAbort, withTimeout } from "../base/abort.ts";
 import type { ByteStream } from "../base/byte-stream.ts";
 import { duplexStream } from "../base/duplex-stream.ts";
 import { badApiUsage, TorError } from "../base/errors.ts";
-import type { Clock, Dialer, Log } from "../base/ports.ts";
+import type { Ciphers, Clock, Dialer, Log } from "../base/ports.ts";
 import { connectTls } from "../tls/connect.ts";
 import type { Channel, ChannelTarget } from "./api.ts";
 import { LinkChannel, type LinkChannelOptions } from "./channel.ts";
@@ -23,6 +23,9 @@ export interface OpenChannelOptions {
   readonly target: ChannelTarget;
   readonly clock: Clock;
   readonly log?: Log;
+  readonly ciphers?: Ciphers | undefined;
+  /** Whether the relay is told not to pad (padding-spec 2.5). */
+  readonly stopRelayPadding?: boolean | undefined;
   readonly signal?: AbortSignal;
   /** Milliseconds for everything. */
   readonly timeout?: number;
@@ -52,17 +55,17 @@ async function open(
   signal: AbortSignal,
   progress: { step: string },
 ): Promise<Channel> {
-  const { dialer, target, clock, log } = options;
+  const { dialer, target, clock, log, ciphers, stopRelayPadding } = options;
   const pipe = duplexStream(await dialer.dial(target.addresses, { signal }));
   // Whatever runs below ends when the pipe does. The signal is of no effect once all is done: it is withTimeout's own.
   onAbort(signal, (error) => pipe.close(error));
   progress.step = "the TLS handshake";
   const serverName = randomServerName();
-  const tls = await connectTls(pipe, { serverName, clock, timeout, signal, ...(log && { log }) });
+  const tls = await connectTls(pipe, { serverName, clock, timeout, signal, ciphers, ...(log && { log }) });
   progress.step = "the link handshake";
   // TLS refuses an empty chain.
   const leaf = tls.peerCertificates[0] as Uint8Array;
-  return establishChannel(tls, leaf, { target, clock, log });
+  return establishChannel(tls, leaf, { target, clock, log, stopRelayPadding });
 }
 
 /**

@@ -8,8 +8,6 @@ import { FIXED_CELL_LENGTH, writeFixedCell } from "./cell-codec.ts";
 
 /** Above this many queued bytes circuits hold data cells back; four TLS records, besides the write under way. */
 const HIGH_MARK = 64 * 1024;
-/** Below this they go on. */
-const LOW_MARK = 16 * 1024;
 /** Control cells are let past the high mark, but not without end: 8000 of them mean that nothing is taken any more. */
 const LIMIT = 4 * 1024 * 1024;
 /** A link that takes nothing for this long is dead, in milliseconds: longer than TCP needs to get over a lost minute. */
@@ -18,6 +16,8 @@ const STALL_TIMEOUT = 60_000;
 const FIRST_CAPACITY = 4 * FIXED_CELL_LENGTH;
 
 export interface OutboundEvents {
+  /** Cells leave. */
+  sent(): void;
   /** There is room again after `congested`. */
   drained(): void;
   /** Nothing more can be sent. */
@@ -30,6 +30,7 @@ export class Outbound {
   readonly #events: OutboundEvents;
   #queue = new Uint8Array(0);
   #length = 0;
+  #nextCapacity = FIRST_CAPACITY;
   #flushing = false;
   #congested = false;
   #stopped = false;
@@ -42,6 +43,11 @@ export class Outbound {
 
   get congested(): boolean {
     return this.#congested;
+  }
+
+  /** Whether nothing waits to be sent. */
+  get isIdle(): boolean {
+    return !this.#flushing;
   }
 
   /** Queues one fixed cell; `body` is copied. */
@@ -71,11 +77,17 @@ export class Outbound {
   async #flush(): Promise<void> {
     try {
       while (this.#length > 0) {
-        await this.#write(this.#takeQueue());
-        if (this.#congested && this.#length <= LOW_MARK) {
+        const written = this.#write(this.#takeQueue());
+        // Where a circuit fails below, nobody waits for it.
+        written.catch(() => {});
+        this.#events.sent();
+        // While these bytes are sealed and sent, circuits fill the queue anew: waiting for the write first would leave
+        // either them or the link idle.
+        if (this.#congested) {
           this.#congested = false;
           this.#events.drained();
         }
+        await written;
       }
     } catch (error) {
       this.#events.failed(error);
@@ -87,6 +99,8 @@ export class Outbound {
   /** Everything queued. The stream keeps what it is given, so the next cells get a buffer of their own. */
   #takeQueue(): Uint8Array {
     const bytes = this.#queue.subarray(0, this.#length);
+    // The next turn will hold about as much: to grow up to it would copy all of it once more.
+    this.#nextCapacity = Math.min(Math.max(FIRST_CAPACITY, this.#length), HIGH_MARK + FIRST_CAPACITY);
     this.#queue = new Uint8Array(0);
     this.#length = 0;
     return bytes;
@@ -106,7 +120,7 @@ export class Outbound {
   #reserve(count: number): void {
     const wanted = this.#length + count;
     if (wanted <= this.#queue.length) return;
-    const grown = new Uint8Array(Math.max(wanted, 2 * this.#queue.length, FIRST_CAPACITY));
+    const grown = new Uint8Array(Math.max(wanted, 2 * this.#queue.length, this.#nextCapacity));
     grown.set(this.#queue.subarray(0, this.#length));
     this.#queue = grown;
   }

@@ -22,7 +22,7 @@ describe("a congested channel", () => {
     }
   }
 
-  it("says so above 64 KiB, and again takes cells when the link has taken them", async () => {
+  it("says so above 64 KiB, and takes cells again as soon as those are on their way", async () => {
     const rig = await open(1);
     const { slot, handler } = await circuit(rig);
     let told = 0;
@@ -30,16 +30,43 @@ describe("a congested channel", () => {
       told++;
       expect(slot.congested).toBe(false);
     };
-    expect(fill(slot)).toBe(Math.ceil((64 * 1024) / 514));
-    await settle();
-    expect(slot.congested).toBe(true);
+    const full = Math.ceil((64 * 1024) / 514);
+    rig.writes.length = 0;
+    expect(fill(slot)).toBe(full);
     expect(told).toBe(0);
-    await readUntilQuiet(rig);
+    await settle();
+    // The relay has read nothing of it yet.
+    expect(rig.ours.unread).toBe(full * 514);
     expect(told).toBe(1);
     expect(slot.congested).toBe(false);
     slot.send(RELAY, someBody);
-    await settle();
+    await readUntilQuiet(rig);
     expect(told).toBe(1);
+    expect(rig.writes).toEqual([full * 514, 514]);
+  });
+
+  it("fills one queue while a write is under way, and no second one", async () => {
+    const rig = await open(1);
+    const { slot, handler } = await circuit(rig);
+    const full = Math.ceil((64 * 1024) / 514);
+    let told = 0;
+    handler.onWritable = () => {
+      told++;
+      if (told <= 3) fill(slot);
+    };
+    rig.writes.length = 0;
+    fill(slot);
+    await settle();
+    expect([told, slot.congested]).toEqual([1, true]);
+    expect(rig.writes).toEqual([full * 514]);
+    // The write under way settles, the queue takes its place, and is filled anew.
+    await rig.theirs.read();
+    await settle();
+    expect([told, slot.congested]).toEqual([2, true]);
+    expect(rig.writes).toEqual([full * 514, full * 514]);
+    await readUntilQuiet(rig);
+    expect([told, slot.congested]).toEqual([4, false]);
+    expect(rig.writes).toEqual(new Array(4).fill(full * 514));
   });
 
   it("serves its circuits in turn, so that one that always has more does not starve the others", async () => {

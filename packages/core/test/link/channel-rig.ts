@@ -4,11 +4,12 @@ import { expect } from "vitest";
 import type { TorError } from "../../src/base/errors.ts";
 import type { LogEvent } from "../../src/base/ports.ts";
 import type { Channel, CircuitHandler } from "../../src/link/api.ts";
+import type { LinkChannelOptions } from "../../src/link/channel.ts";
 import { establishChannel } from "../../src/link/open-channel.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { type PipeEnd, pipePair } from "../tls/pipes.ts";
 import { NOW, RelayKeys } from "./relay-certs.ts";
-import { fixedCell, ScriptedRelay, targetOf } from "./scripted-relay.ts";
+import { fixedCell, ScriptedRelay, targetOf, versionsCell } from "./scripted-relay.ts";
 
 export const CREATE_FAST = 5;
 export const CREATED_FAST = 6;
@@ -38,7 +39,11 @@ export interface Rig {
 }
 
 /** @param highWater bytes that the relay leaves unread before our writes wait */
-export async function open(highWater?: number): Promise<Rig> {
+export async function open(
+  highWater?: number,
+  options: Partial<LinkChannelOptions> = {},
+  versions: readonly number[] = [3, 4, 5],
+): Promise<Rig> {
   const [ours, theirs] = pipePair(highWater);
   const relay = new ScriptedRelay(theirs);
   const clock = new ManualClock(NOW);
@@ -49,22 +54,25 @@ export async function open(highWater?: number): Promise<Rig> {
     writes.push(data.length);
     return write(data);
   };
-  const accepted = relay.accept(keys);
+  const accepted = relay.accept(keys, { versions: versionsCell(...versions) });
   const target = targetOf(keys);
-  const channel = await establishChannel(ours, keys.leaf, { target, clock, log: (event) => log.push(event) });
+  const channel = await establishChannel(ours, keys.leaf, {
+    ...{ target, clock, log: (event: LogEvent) => log.push(event) },
+    ...options,
+  });
   await accepted;
   writes.length = 0;
   return { channel, relay, ours, theirs, clock, log, writes };
 }
 
-/** A handler that writes down what it is told. */
+/** A handler that writes down what it is told, cells as copies. */
 export class Recorder implements CircuitHandler {
   readonly cells: { command: number; body: Uint8Array }[] = [];
   readonly destroys: number[] = [];
   readonly closings: TorError[] = [];
   onWritable: () => void = () => {};
-  cell(command: number, body: Uint8Array): void {
-    this.cells.push({ command, body });
+  cell(command: number, bytes: Uint8Array, from: number): void {
+    this.cells.push({ command, body: bytes.slice(from, from + 509) });
   }
   destroyed(reason: number): void {
     this.destroys.push(reason);

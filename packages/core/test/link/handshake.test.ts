@@ -110,7 +110,10 @@ describe("an honest relay", () => {
   it("has its next cells kept for the channel", async () => {
     const { decoder } = await shake([...honestFlight(keys), fixedCell(0x80000001, 3)]);
     decoder.check = () => {};
-    expect(decoder.next()?.circuitId).toBe(0x80000001);
+    expect(decoder.next()).toBe(true);
+    expect(decoder).toMatchObject({ circuitId: 0x80000001, command: 3 });
+    expect(decoder.body()).toEqual(new Uint8Array(509));
+    expect(decoder.next()).toBe(false);
   });
 });
 

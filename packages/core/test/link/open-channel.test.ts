@@ -2,7 +2,8 @@
 
 import { Duplex as NodeDuplex } from "node:stream";
 import { createSecureContext, TLSSocket } from "node:tls";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { nodeCiphers } from "../../../bridge/src/node-ciphers.ts";
 import { deferred } from "../../src/base/abort.ts";
 import type { ByteStream } from "../../src/base/byte-stream.ts";
 import { systemClock } from "../../src/base/clock.ts";
@@ -107,6 +108,32 @@ describe("openChannel", () => {
     expect((await relay.readCell()).circuitId).toBe(slot.circuitId);
     await relay.send(fixedCell(slot.circuitId, 6));
     expect(await answer.promise).toBe(6);
+    channel.close();
+  });
+
+  it("runs TLS by the platform's synchronous ciphers where it is given them", async () => {
+    const { dialer, relayEnd } = dialTo();
+    const { relay } = serveTls(relayEnd);
+    const ciphers = nodeCiphers();
+    const gcm = vi.spyOn(ciphers, "gcm");
+    const [encrypt, decrypt] = [vi.spyOn(crypto.subtle, "encrypt"), vi.spyOn(crypto.subtle, "decrypt")];
+    const [channel] = await Promise.all([
+      openChannel({ dialer, target, clock, ciphers }),
+      relay.accept(keys),
+    ]);
+    const slot = channel.attach({
+      cell: () => {},
+      destroyed: () => {},
+      channelClosed: () => {},
+      writable: () => {},
+    });
+    slot.send(5, new Uint8Array(509).fill(7));
+    expect(await relay.readCell()).toMatchObject({ circuitId: slot.circuitId, command: 5 });
+    // Both directions of the handshake, and both of what follows.
+    expect(gcm).toHaveBeenCalledTimes(4);
+    expect(encrypt).not.toHaveBeenCalled();
+    expect(decrypt).not.toHaveBeenCalled();
+    vi.restoreAllMocks();
     channel.close();
   });
 

@@ -105,9 +105,9 @@ export class ScriptedRelay {
   }
 
   /** An honest relay's handshake. */
-  async accept(keys: RelayKeys): Promise<void> {
+  async accept(keys: RelayKeys, replaced: Partial<Flight> = {}): Promise<void> {
     await this.readVersions();
-    await this.send(...honestFlight(keys));
+    await this.send(...honestFlight(keys, replaced));
     await this.readCell();
   }
 }
