@@ -4,6 +4,7 @@
 import type { ByteStream } from "../base/byte-stream.ts";
 import type { TorError } from "../base/errors.ts";
 import type { ChannelTarget } from "../link/api.ts";
+import type { HopRequest } from "./handshake/negotiation.ts";
 
 /** What is needed to extend a circuit to a relay (tor-spec 5.1.2 and 5.1.4). */
 export interface HopTarget extends ChannelTarget {
@@ -11,8 +12,10 @@ export interface HopTarget extends ChannelTarget {
   readonly ntorOnionKey: Uint8Array;
 }
 
-/** A stream inside a circuit. Reading drives the stream's SENDMEs, so an unread stream stops its sender. */
+/** A stream inside a circuit. Reading drives the stream's flow control, so an unread stream stops its sender. */
 export interface TorStream extends ByteStream {
+  /** Fulfilled on CONNECTED; rejected with the error when the stream is over before. */
+  readonly connected: Promise<void>;
   /** The address in CONNECTED (4 or 16 bytes), where the exit told it. */
   readonly remoteAddress: Uint8Array | undefined;
   /** Fulfilled with undefined after a clean END (reason DONE) or our own close, with the error otherwise. */
@@ -27,6 +30,17 @@ export interface StreamOptions {
   readonly allowPrivateAddresses?: boolean;
   /** Whether the exit's IPv6 policy allows the port: BEGIN then says that IPv6 is okay, as C tor's does. */
   readonly ipv6?: boolean;
+  /**
+   * Whether the stream is given out once BEGIN is sent: what is written to it goes on its way without waiting for
+   * CONNECTED (proposal 181), and is lost if that never comes.
+   */
+  readonly optimistic?: boolean;
+}
+
+/** The most cells of a circuit in either direction; one more closes it. */
+export interface CellLimits {
+  readonly incoming?: number;
+  readonly outgoing?: number;
 }
 
 /** An address that a name has, as the exit says. */
@@ -38,6 +52,8 @@ export interface ResolvedAddress {
 }
 
 export interface CircuitOptions {
+  /** What the hop is asked for; a plain ntor handshake unless told otherwise. */
+  readonly request?: HopRequest;
   readonly signal?: AbortSignal;
   /** Milliseconds until a relay that does not answer fails the circuit. */
   readonly timeout?: number;
@@ -54,13 +70,15 @@ export interface Circuit {
   readonly streamCount: number;
   /** Monotonic time when the last stream left, or undefined while one is open. */
   readonly unusedSince: number | undefined;
-  /** Adds a hop by EXTEND2 with ntor. */
+  /** Adds a hop by EXTEND2. */
   extend(target: HopTarget, options?: CircuitOptions): Promise<void>;
-  /** BEGIN to `hostname:port` at the last hop; settles on CONNECTED. */
+  /** BEGIN to `hostname:port` at the last hop; settles on CONNECTED, or at once when it is optimistic. */
   openStream(hostname: string, port: number, options?: StreamOptions): Promise<TorStream>;
   /** BEGIN_DIR at the last hop. */
   openDirectoryStream(options?: StreamOptions): Promise<TorStream>;
   /** RESOLVE at the last hop; never an empty list. */
   resolve(hostname: string, options?: StreamOptions): Promise<ResolvedAddress[]>;
+  /** Lets go of keystream made ahead of need, for a circuit that nobody uses for now. */
+  rest(): void;
   close(error?: TorError): void;
 }

@@ -1,26 +1,40 @@
 // A circuit: created, extended hop by hop, carrying streams, closed (tor-spec 5). The states and who cleans up.
 // Not here: what relay messages do (inbound.ts), streams (stream.ts, hop.ts), which relays to take (the path room).
 
-import { type Deferred, deferred, withTimeout } from "../base/abort.ts";
+import { type Deferred, deferred, throwIfAborted, withTimeout } from "../base/abort.ts";
 import { badApiUsage, TorError, toTorError } from "../base/errors.ts";
-import type { Clock, Log } from "../base/ports.ts";
-import type { Channel, ChannelTarget, CircuitSlot } from "../link/api.ts";
+import { MemoryQuota } from "../base/memory-quota.ts";
+import type { Ciphers, Clock, Log } from "../base/ports.ts";
+import { CELL_BODY_LENGTH, type Channel, type ChannelTarget, type CircuitSlot } from "../link/api.ts";
 import { COMMAND } from "../link/commands.ts";
-import type { Circuit, CircuitOptions, HopTarget, ResolvedAddress, StreamOptions, TorStream } from "./api.ts";
+import type {
+  CellLimits,
+  Circuit,
+  CircuitOptions,
+  HopTarget,
+  ResolvedAddress,
+  StreamOptions,
+  TorStream,
+} from "./api.ts";
+import { AwaitedAnswer } from "./awaited-answer.ts";
 import { CellSender } from "./cell-sender.ts";
 import { beginMessage, checkConnectedAddress, resolvedAddresses } from "./destination.ts";
-import { WindowFlow } from "./flow/windows.ts";
-import type { ClientHandshake } from "./handshake/api.ts";
+import { type CongestionParams, congestionParams } from "./flow/params.ts";
 import { cellBody, decodeCreated2, decodeCreatedFast, encodeCreate2 } from "./handshake/create-cells.ts";
-import { fastHandshake } from "./handshake/fast.ts";
-import { NTOR_TYPE, ntorHandshake } from "./handshake/ntor.ts";
 import { Hop, type StartMessage } from "./hop.ts";
+import {
+  type HopContext,
+  type HopHandshake,
+  PLAIN_NTOR,
+  startFastHandshake,
+  startHandshake,
+} from "./hop-handshake.ts";
 import { receiveRelayCell } from "./inbound.ts";
 import { RelayCommand } from "./relaycell/command.ts";
-import { relayCellV0 } from "./relaycell/format.ts";
+import type { RelayHeader } from "./relaycell/format.ts";
 import { linkSpecifiers } from "./relaycell/link-specifiers.ts";
 import { circuitEndError } from "./relaycell/reasons.ts";
-import { TOR1_KEY_MATERIAL, Tor1Crypto } from "./relaycrypto/tor1.ts";
+import { CellBody } from "./relaycrypto/cell-body.ts";
 import type { CircuitStream } from "./stream.ts";
 import { circuitViolation } from "./violation.ts";
 
@@ -28,12 +42,22 @@ import { circuitViolation } from "./violation.ts";
 const HANDSHAKE_TIMEOUT = 60_000;
 /** Milliseconds for an exit to answer BEGIN or RESOLVE. */
 const CONNECT_TIMEOUT = 60_000;
+/** Bytes that wait for readers of one circuit's streams: of four that nobody reads, were they all as full as can be. */
+const CIRCUIT_MEMORY = 32 * 1024 * 1024;
 
 export interface TorCircuitOptions {
   readonly id: number;
   readonly channel: Channel;
   readonly clock: Clock;
   readonly log?: Log | undefined;
+  readonly ciphers?: Ciphers | undefined;
+  /** Parameters of congestion control; the network's defaults unless told otherwise. */
+  readonly congestion?: CongestionParams | undefined;
+  /** The client's memory. */
+  readonly memory?: MemoryQuota | undefined;
+  readonly cellLimits?: CellLimits | undefined;
+  /** Called when the first stream is begun. */
+  readonly onUse?: (() => void) | undefined;
 }
 
 /**
@@ -43,44 +67,57 @@ export interface TorCircuitOptions {
  */
 type CircuitState = "new" | "open" | "closed";
 
-/** An answer that we wait for: the command of its cell, or EXTENDED2 from the last hop. */
-interface AwaitedAnswer {
-  readonly answer: "CREATED_FAST" | "CREATED2" | "EXTENDED2";
-  readonly arrived: Deferred<Uint8Array>;
-}
-
 export class TorCircuit implements Circuit {
   readonly id: number;
-  readonly #channel: Channel;
+  readonly #options: TorCircuitOptions;
   readonly #clock: Clock;
-  readonly #log: Log | undefined;
   readonly #slot: CircuitSlot;
   readonly #sender: CellSender;
+  readonly #memory: MemoryQuota;
+  readonly #hopContext: HopContext;
   readonly #hops: Hop[] = [];
   readonly #closed: Deferred<TorError | undefined> = deferred<TorError | undefined>();
+  readonly #awaited = new AwaitedAnswer();
+  // Used for every cell that comes, so that none leaves anything behind.
+  readonly #cell = new CellBody();
+  readonly #header: RelayHeader = { command: 0, streamId: 0, dataFrom: 0, dataTo: 0 };
+  readonly #inbound = {
+    hops: this.#hops,
+    extended: (handshake: Uint8Array) => this.#awaited.arrived("EXTENDED2", handshake),
+  };
+  #incomingLeft: number;
   #state: CircuitState = "new";
   #failure: TorError | undefined;
-  #awaited: AwaitedAnswer | undefined;
   /** Whether a create or extend is running, its key derivation included. */
   #building = false;
   #unusedSince: number;
+  #used = false;
 
   /** @throws TorError when the channel takes no more circuits */
   constructor(options: TorCircuitOptions) {
     this.id = options.id;
-    this.#channel = options.channel;
+    this.#options = options;
     this.#clock = options.clock;
-    this.#log = options.log;
+    this.#memory = new MemoryQuota(CIRCUIT_MEMORY, "a circuit", options.memory);
     this.#unusedSince = options.clock.monotonic();
     this.#slot = options.channel.attach({
-      cell: (command, body) => this.#receive(command, body),
+      cell: (command, bytes, from) => this.#receive(command, bytes, from),
       destroyed: (reason) => this.#close(circuitEndError("DESTROY", reason)),
       channelClosed: (error) => this.#close(error),
       writable: () => {
         for (const hop of this.#hops) hop.flush();
       },
     });
-    this.#sender = new CellSender(this.#slot);
+    const { incoming = Number.POSITIVE_INFINITY, outgoing = Number.POSITIVE_INFINITY } =
+      options.cellLimits ?? {};
+    this.#incomingLeft = incoming;
+    this.#sender = new CellSender(this.#slot, outgoing, () => this.#close(tooManyCells()));
+    this.#hopContext = {
+      clock: options.clock,
+      ciphers: options.ciphers,
+      congestion: options.congestion ?? congestionParams((_, fallback) => fallback, "exit"),
+      isBlocked: () => this.#slot.congested,
+    };
   }
 
   get hops(): readonly ChannelTarget[] {
@@ -107,16 +144,15 @@ export class TorCircuit implements Circuit {
   create(firstHop: HopTarget | { readonly fast: true }, options: CircuitOptions): Promise<void> {
     return this.#build(options, async () => {
       if ("fast" in firstHop) {
-        const handshake = fastHandshake();
+        const handshake = startFastHandshake(this.#hopContext);
         const arrived = this.#await("CREATED_FAST");
-        this.#slot.send(COMMAND.createFast, cellBody(handshake.clientPart));
-        await this.#addHop(this.#channel.peer, handshake, decodeCreatedFast(await arrived));
-        return;
+        this.#slot.send(COMMAND.createFast, cellBody(handshake.data));
+        return this.#addHop(this.#options.channel.peer, handshake, decodeCreatedFast(await arrived));
       }
-      const handshake = await ntorHandshake(firstHop);
+      const handshake = await startHandshake(firstHop, options.request ?? PLAIN_NTOR, this.#hopContext);
       const arrived = this.#await("CREATED2");
-      this.#slot.send(COMMAND.create2, encodeCreate2({ type: NTOR_TYPE, data: handshake.clientPart }));
-      await this.#addHop(firstHop, handshake, decodeCreated2(await arrived));
+      this.#slot.send(COMMAND.create2, encodeCreate2(handshake));
+      return this.#addHop(firstHop, handshake, decodeCreated2(await arrived));
     });
   }
 
@@ -126,12 +162,12 @@ export class TorCircuit implements Circuit {
     }
     return this.#build(options, async () => {
       const last = this.#lastHop();
-      const handshake = await ntorHandshake(target);
+      const handshake = await startHandshake(target, options.request ?? PLAIN_NTOR, this.#hopContext);
       const arrived = this.#await("EXTENDED2");
-      last.send(0, {
+      last.sendMessage(0, {
         command: RelayCommand.EXTEND2,
         linkSpecifiers: linkSpecifiers(target),
-        handshake: { type: NTOR_TYPE, data: handshake.clientPart },
+        handshake,
       });
       await this.#addHop(target, handshake, await arrived);
     });
@@ -148,8 +184,13 @@ export class TorCircuit implements Circuit {
   async resolve(hostname: string, options: StreamOptions = {}): Promise<ResolvedAddress[]> {
     // What must not stand in BEGIN must not stand in RESOLVE either, which has no port.
     const { hostname: name } = beginMessage(hostname, 1, options);
-    const { answers } = await this.#begin({ command: RelayCommand.RESOLVE, hostname: name }, options);
+    const message: StartMessage = { command: RelayCommand.RESOLVE, hostname: name };
+    const { answers } = await this.#begin(message, { ...options, optimistic: false });
     return resolvedAddresses(answers, options.allowPrivateAddresses === true);
+  }
+
+  rest(): void {
+    this.#sender.onion.rest();
   }
 
   close(error?: TorError): void {
@@ -174,37 +215,23 @@ export class TorCircuit implements Circuit {
     }
   }
 
-  #await(answer: AwaitedAnswer["answer"]): Promise<Uint8Array> {
+  #await(answer: Parameters<AwaitedAnswer["expect"]>[0]): Promise<Uint8Array> {
     this.#requireAlive();
-    const arrived = deferred<Uint8Array>();
-    this.#awaited = { answer, arrived };
-    return arrived.promise;
+    return this.#awaited.expect(answer);
   }
 
-  /** The awaited answer has come. @throws TorError when this is not it */
-  #arrived(answer: AwaitedAnswer["answer"], body: Uint8Array): void {
-    if (this.#awaited?.answer !== answer) {
-      const rule = answer === "EXTENDED2" ? "EXTENDED2" : "CELL_COMMAND";
-      throw circuitViolation(rule, `${answer} that was not asked for`);
-    }
-    this.#awaited.arrived.resolve(body);
-    this.#awaited = undefined;
-  }
-
-  async #addHop(target: ChannelTarget, handshake: ClientHandshake, answer: Uint8Array): Promise<void> {
-    const material = await handshake.finish(answer, TOR1_KEY_MATERIAL);
-    const crypto = new Tor1Crypto(material);
-    material.fill(0);
-    if (this.isClosed) crypto.destroy();
+  async #addHop(target: ChannelTarget, handshake: HopHandshake, answer: Uint8Array): Promise<void> {
+    const layer = await handshake.finish(answer);
+    if (this.isClosed) layer.crypto.destroy();
     this.#requireAlive();
-    this.#sender.onion.add(crypto);
+    this.#sender.onion.add(layer.crypto);
     const hop = new Hop({
+      ...layer,
       index: this.#hops.length,
       target,
-      format: relayCellV0,
-      flow: new WindowFlow(),
       sender: this.#sender,
       clock: this.#clock,
+      memory: this.#memory,
       onStreamGone: () => {
         this.#unusedSince = this.#clock.monotonic();
       },
@@ -213,7 +240,9 @@ export class TorCircuit implements Circuit {
     this.#state = "open";
   }
 
+  /** Begins a stream and, unless it is optimistic, waits for the answer. */
   async #begin(message: StartMessage, options: StreamOptions): Promise<CircuitStream> {
+    const { signal, optimistic = false, allowPrivateAddresses = false } = options;
     const ms = options.timeout ?? CONNECT_TIMEOUT;
     const error = () =>
       new TorError(
@@ -221,40 +250,43 @@ export class TorCircuit implements Circuit {
         "ALLIUM_E_STREAM_CONNECT_TIMEOUT",
         `the exit did not answer within ${ms} ms`,
       );
-    const limit = { clock: this.#clock, ms, signal: options.signal, error };
-    return withTimeout(limit, async (signal) => {
-      const stream = this.#lastHop().begin(message);
-      const stop = () => stream.close(signal.reason);
-      signal.addEventListener("abort", stop, { once: true });
-      try {
-        await stream.connected;
-        checkConnectedAddress(stream.remoteAddress, options.allowPrivateAddresses === true);
-        return stream;
-      } catch (thrown) {
+    throwIfAborted(signal);
+    const hop = this.#lastHop();
+    if (!this.#used) this.#options.onUse?.();
+    this.#used = true;
+    const stream = hop.begin(message, {
+      optimistic,
+      checkAddress: (address) => checkConnectedAddress(address, allowPrivateAddresses),
+    });
+    const connected = withTimeout({ clock: this.#clock, ms, signal, error }, () => stream.connected).catch(
+      (thrown) => {
         stream.close(thrown);
         throw thrown;
-      } finally {
-        signal.removeEventListener("abort", stop);
-      }
-    });
+      },
+    );
+    if (optimistic) connected.catch(() => {});
+    else await connected;
+    return stream;
   }
 
-  #receive(command: number, body: Uint8Array): void {
+  #receive(command: number, bytes: Uint8Array, from: number): void {
     try {
-      this.#dispatch(command, body);
+      this.#dispatch(command, bytes, from);
     } catch (thrown) {
       this.#close(toTorError(thrown));
     }
   }
 
-  #dispatch(command: number, body: Uint8Array): void {
+  #dispatch(command: number, bytes: Uint8Array, from: number): void {
+    if (this.#incomingLeft-- <= 0)
+      throw circuitViolation("CELL_LIMIT", "more cells than the circuit may bring");
     switch (command) {
       case COMMAND.relay:
-        return this.#receiveRelay(body);
+        return this.#receiveRelay(bytes, from);
       case COMMAND.createdFast:
-        return this.#arrived("CREATED_FAST", body);
+        return this.#awaited.arrived("CREATED_FAST", bytes.slice(from, from + CELL_BODY_LENGTH));
       case COMMAND.created2:
-        return this.#arrived("CREATED2", body);
+        return this.#awaited.arrived("CREATED2", bytes.slice(from, from + CELL_BODY_LENGTH));
       case COMMAND.relayEarly:
         // Relays have no use for it towards the client: it is how onion users were once marked (tor-spec 5.6).
         throw circuitViolation("RELAY_EARLY", "an inbound RELAY_EARLY cell");
@@ -263,19 +295,15 @@ export class TorCircuit implements Circuit {
     }
   }
 
-  #receiveRelay(body: Uint8Array): void {
+  #receiveRelay(bytes: Uint8Array, from: number): void {
     if (this.#state !== "open") throw circuitViolation("WRONG_STATE", "a RELAY cell before the first hop");
-    const { onion } = this.#sender;
-    const from = onion.decrypt(body);
-    const hop = from === undefined ? undefined : this.#hops[from];
+    const cell = this.#cell;
+    cell.load(bytes, from);
+    const hop = this.#hops[this.#sender.onion.decrypt(cell, COMMAND.relay)];
     if (hop === undefined)
       throw circuitViolation("UNRECOGNIZED", "a relay cell that no hop's keys recognise");
-    receiveRelayCell(
-      { hops: this.#hops, extended: (handshake) => this.#arrived("EXTENDED2", handshake) },
-      hop,
-      hop.format.decode(body),
-      onion.tag,
-    );
+    hop.format.decode(cell, this.#header);
+    receiveRelayCell(this.#inbound, hop, this.#header, cell.bytes);
   }
 
   #lastHop(): Hop {
@@ -294,11 +322,10 @@ export class TorCircuit implements Circuit {
     this.#state = "closed";
     this.#failure = error;
     const reason = error ?? circuitClosed();
-    this.#awaited?.arrived.reject(reason);
-    this.#awaited = undefined;
+    this.#awaited.fail(reason);
     if (error?.kind === "protocol-violation") {
       const data = { circuit: this.id, error: error.code };
-      this.#log?.({ level: "warn", code: "circuit-violation", message: error.message, data });
+      this.#options.log?.({ level: "warn", code: "circuit-violation", message: error.message, data });
     }
     for (const hop of this.#hops) {
       for (const stream of hop.streams.clear()) stream.fail(reason);
@@ -312,4 +339,8 @@ export class TorCircuit implements Circuit {
 
 function circuitClosed(): TorError {
   return new TorError("circuit-collapse", "ALLIUM_E_CIRCUIT_CLOSED", "the circuit was closed");
+}
+
+function tooManyCells(): TorError {
+  return new TorError("limit", "ALLIUM_E_CELL_LIMIT", "the circuit has sent all the cells that it may");
 }

@@ -1,5 +1,6 @@
 // One hop of a circuit: its streams, its flow control, and whose turn it is to send (tor-spec 6, 7.3, 7.4).
 
+import type { MemoryQuota } from "../base/memory-quota.ts";
 import type { Clock } from "../base/ports.ts";
 import type { ChannelTarget } from "../link/api.ts";
 import type { CellSender } from "./cell-sender.ts";
@@ -8,17 +9,24 @@ import { RelayCommand } from "./relaycell/command.ts";
 import type { RelayCellFormat } from "./relaycell/format.ts";
 import { encodeMessage, type RelayMessage, SENDME_V1 } from "./relaycell/messages.ts";
 import { EndReason } from "./relaycell/reasons.ts";
-import { CircuitStream, type StreamOwner, type StreamStart } from "./stream.ts";
+import type { RelayCrypto } from "./relaycrypto/api.ts";
+import { CircuitStream, type CircuitStreamOptions, type StreamOwner, type StreamStart } from "./stream.ts";
 import { StreamMap } from "./stream-map.ts";
 
-export interface HopOptions {
+/** What was agreed with a relay when it became a hop: how its cells look, are encrypted and are paced. */
+export interface HopLayer {
+  readonly crypto: RelayCrypto;
+  readonly format: RelayCellFormat;
+  readonly flow: HopFlow;
+}
+
+export interface HopOptions extends HopLayer {
   /** 0 is the first hop. */
   readonly index: number;
   readonly target: ChannelTarget;
-  readonly format: RelayCellFormat;
-  readonly flow: HopFlow;
   readonly sender: CellSender;
   readonly clock: Clock;
+  readonly memory: MemoryQuota;
   /** Called when a stream left. */
   readonly onStreamGone: () => void;
 }
@@ -26,17 +34,20 @@ export interface HopOptions {
 /** A message that begins a stream. */
 export type StartMessage = Extract<RelayMessage, { command: StreamStart }>;
 
-const EMPTY = new Uint8Array(0);
+/** How a stream is begun. */
+export type BeginOptions = Pick<CircuitStreamOptions, "optimistic" | "checkAddress">;
 
 export class Hop implements StreamOwner {
   readonly index: number;
   readonly target: ChannelTarget;
   readonly format: RelayCellFormat;
   readonly streams: StreamMap;
+  readonly #options: HopOptions;
+  readonly #crypto: RelayCrypto;
   readonly #flow: HopFlow;
   readonly #sender: CellSender;
-  readonly #onStreamGone: () => void;
-  /** Streams with data that their own windows let go, in the order of their turns. */
+  readonly #maxData: number;
+  /** Streams with data that their own flow control lets go, in the order of their turns. */
   readonly #ready = new Set<CircuitStream>();
 
   constructor(options: HopOptions) {
@@ -44,52 +55,57 @@ export class Hop implements StreamOwner {
     this.target = options.target;
     this.format = options.format;
     this.streams = new StreamMap(options.clock);
+    this.#options = options;
+    this.#crypto = options.crypto;
     this.#flow = options.flow;
     this.#sender = options.sender;
-    this.#onStreamGone = options.onStreamGone;
+    this.#maxData = options.format.maxData(RelayCommand.DATA);
   }
 
-  send(streamId: number, message: RelayMessage): void {
-    this.#sender.send(this.index, this.format, message.command, streamId, encodeMessage(message));
+  send(streamId: number, command: number, data: Uint8Array): void {
+    this.#sender.send(this.index, this.format, command, streamId, data);
+  }
+
+  sendMessage(streamId: number, message: RelayMessage): void {
+    this.send(streamId, message.command, encodeMessage(message));
   }
 
   /** Sends BEGIN, BEGIN_DIR or RESOLVE on a new stream. */
-  begin(message: StartMessage): CircuitStream {
-    const stream = new CircuitStream(this.streams.allocateId(), this.#flow.stream(), this, message.command);
+  begin(message: StartMessage, options: BeginOptions): CircuitStream {
+    const { clock, memory } = this.#options;
+    const stream = new CircuitStream({
+      ...options,
+      id: this.streams.allocateId(),
+      owner: this,
+      flow: this.#flow,
+      memory,
+      now: () => clock.monotonic(),
+      start: message.command,
+    });
     this.streams.add(stream);
-    this.send(stream.id, message);
+    this.sendMessage(stream.id, message);
     return stream;
   }
 
   /** A DATA cell came from this hop; acknowledged at once, whoever reads its stream. */
-  dataReceived(tag: Uint8Array): void {
+  dataReceived(): void {
     if (!this.#flow.dataReceived()) return;
-    this.send(0, { command: RelayCommand.SENDME, version: SENDME_V1, tag });
+    const tag = this.#crypto.receivedTag();
+    this.sendMessage(0, { command: RelayCommand.SENDME, version: SENDME_V1, tag });
   }
 
-  circuitSendmeReceived(body: Uint8Array): void {
-    this.#flow.sendmeReceived(body);
+  circuitSendmeReceived(data: Uint8Array): void {
+    this.#flow.sendmeReceived(data);
     this.flush();
   }
 
-  streamSendmeReceived(stream: CircuitStream): void {
-    stream.flow.sendmeReceived();
-    if (stream.pending > 0) this.schedule(stream);
-  }
-
-  /** The other side sent END. */
-  streamEnded(stream: CircuitStream, reason: number): void {
-    this.#forget(stream);
-    this.streams.remove(stream.id);
-    stream.receiveEnd(reason);
-    this.#onStreamGone();
-  }
-
-  /** RESOLVED came: no END goes either way. */
-  streamResolved(stream: CircuitStream, body: Uint8Array): void {
-    stream.receiveResolved(body);
-    this.streams.remove(stream.id);
-    this.#onStreamGone();
+  /** The other side is done with this stream. */
+  streamOver(streamId: number): void {
+    const stream = this.streams.get(streamId);
+    this.streams.remove(streamId);
+    if (!(stream instanceof CircuitStream)) return;
+    this.#ready.delete(stream);
+    this.#options.onStreamGone();
   }
 
   schedule(stream: CircuitStream): void {
@@ -97,40 +113,31 @@ export class Hop implements StreamOwner {
     this.flush();
   }
 
-  acknowledge(stream: CircuitStream, count: number): void {
-    for (let i = 0; i < count; i++) {
-      this.#sender.send(this.index, this.format, RelayCommand.SENDME, stream.id, EMPTY);
-    }
-  }
-
   end(stream: CircuitStream): void {
-    this.#forget(stream);
-    this.streams.halfClose(stream);
+    this.#ready.delete(stream);
+    this.streams.halfClose(stream, this.#flow.halfClosedLifetime());
     // Any other reason would tell the exit what our application does (tor-spec 6.3).
-    this.send(stream.id, { command: RelayCommand.END, reason: EndReason.MISC });
-    this.#onStreamGone();
+    this.sendMessage(stream.id, { command: RelayCommand.END, reason: EndReason.MISC });
+    this.#options.onStreamGone();
   }
 
-  /** Sends DATA cells, one stream after the other, as far as windows and channel allow. */
+  /** Sends DATA cells, one stream after the other, as far as flow control and channel allow. */
   flush(): void {
     for (const stream of this.#ready) {
       if (!this.#flow.canSend || this.#sender.congested) return;
       // Deleting and adding again moves the stream to the end of the iteration under way.
       this.#ready.delete(stream);
-      if (!stream.flow.canSend) continue;
+      if (stream.pending === 0 || !stream.flow.canSend) continue;
       this.#sendData(stream);
       if (stream.pending > 0) this.#ready.add(stream);
     }
   }
 
   #sendData(stream: CircuitStream): void {
-    const length = this.#flow.dataLength(stream.pending, this.format.maxData);
-    stream.flow.dataSent();
+    const length = this.#flow.dataLength(stream.pending, this.#maxData);
     const data = stream.takeOutbound(length);
-    this.#flow.dataSent(this.#sender.send(this.index, this.format, RelayCommand.DATA, stream.id, data));
-  }
-
-  #forget(stream: CircuitStream): void {
-    this.#ready.delete(stream);
+    this.send(stream.id, RelayCommand.DATA, data);
+    stream.flow.dataSent(length);
+    this.#flow.dataSent(this.#crypto);
   }
 }

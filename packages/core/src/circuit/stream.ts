@@ -2,24 +2,29 @@
 // Not here: cells, and which stream may send next; the hop has both.
 
 import { type Deferred, deferred } from "../base/abort.ts";
-import { concat } from "../base/bytes.ts";
 import { badApiUsage, isTorError, type TorError } from "../base/errors.ts";
+import type { MemoryHolder, MemoryQuota } from "../base/memory-quota.ts";
 import type { TorStream } from "./api.ts";
-import type { StreamFlow } from "./flow/api.ts";
+import type { HopFlow, StreamFlow, StreamFlowOwner } from "./flow/api.ts";
+import { Inbox } from "./inbox.ts";
 import { RelayCommand } from "./relaycell/command.ts";
 import { type Connected, decodeMessage, type Resolved, type ResolvedAnswer } from "./relaycell/messages.ts";
 import { EndReason, streamEndError } from "./relaycell/reasons.ts";
+import { Phase, type StreamEntry } from "./stream-entry.ts";
 import { circuitViolation } from "./violation.ts";
 
-/** The most that one read returns. */
-const READ_LIMIT = 64 * 1024;
+/**
+ * Bytes that may wait for the application, where no window bounds them: XOFF went out at 244 KB (cc_xoff_client), and no
+ * more than a congestion window was on its way then (5000 cells at the end of slow start, cc_ss_max).
+ */
+const MAX_INBOX = 8 * 1024 * 1024;
 
 /** What a stream asks of its hop. */
 export interface StreamOwner {
   /** The stream has data to send, or may send again. */
   schedule(stream: CircuitStream): void;
-  /** Sends `count` stream-level SENDMEs. */
-  acknowledge(stream: CircuitStream, count: number): void;
+  /** Sends a message on the stream. */
+  send(streamId: number, command: number, data: Uint8Array): void;
   /** Sends END and keeps the stream as half-closed. */
   end(stream: CircuitStream): void;
 }
@@ -30,33 +35,47 @@ export type StreamStart =
   | typeof RelayCommand.BEGIN_DIR
   | typeof RelayCommand.RESOLVE;
 
+export interface CircuitStreamOptions {
+  readonly id: number;
+  readonly owner: StreamOwner;
+  readonly flow: HopFlow;
+  readonly memory: MemoryQuota;
+  /** The monotonic clock. */
+  readonly now: () => number;
+  /** The command that begins it. */
+  readonly start: StreamStart;
+  /** Whether data may be written before CONNECTED. */
+  readonly optimistic: boolean;
+  /** Looks at the address in CONNECTED. @throws TorError that ends the stream */
+  readonly checkAddress: (address: Uint8Array | undefined) => void;
+}
+
 /** `connecting` until CONNECTED, or RESOLVED that ends it; `open`; `ended` by the other side or with the circuit; `closed` by us. */
 type StreamState = "connecting" | "open" | "ended" | "closed";
 
-export class CircuitStream implements TorStream {
+export class CircuitStream implements TorStream, StreamEntry, StreamFlowOwner, MemoryHolder {
   readonly id: number;
   readonly flow: StreamFlow;
+  readonly #options: CircuitStreamOptions;
   readonly #owner: StreamOwner;
-  readonly #start: StreamStart;
   readonly #connected: Deferred<void> = deferred<void>();
   readonly #closed: Deferred<TorError | undefined> = deferred<TorError | undefined>();
+  readonly #inbox: Inbox;
   #state: StreamState = "connecting";
   /** Why reading ends, once the buffer is empty; undefined for a clean end. */
   #failure: TorError | undefined;
   #remoteAddress: Uint8Array | undefined;
   #answers: readonly ResolvedAnswer[] = [];
-  /** Payloads of DATA cells not read yet; the stream's window bounds their number. */
-  readonly #inbox: Uint8Array[] = [];
   #reader: Deferred<void> | undefined;
   #outbox: Uint8Array | undefined;
   #writer: Deferred<void> | undefined;
 
-  /** @param start the command that begins it */
-  constructor(id: number, flow: StreamFlow, owner: StreamOwner, start: StreamStart) {
-    this.id = id;
-    this.flow = flow;
-    this.#owner = owner;
-    this.#start = start;
+  constructor(options: CircuitStreamOptions) {
+    this.id = options.id;
+    this.#options = options;
+    this.#owner = options.owner;
+    this.flow = options.flow.stream(this);
+    this.#inbox = new Inbox(options.memory.account(this), options.now);
   }
 
   get remoteAddress(): Uint8Array | undefined {
@@ -72,21 +91,24 @@ export class CircuitStream implements TorStream {
     return this.#answers;
   }
 
-  /** Fulfilled on CONNECTED or RESOLVED. */
   get connected(): Promise<void> {
     return this.#connected.promise;
   }
 
-  /** The command of the answer that may still come: CONNECTED, RESOLVED or none. */
-  get awaits(): number | undefined {
-    if (this.#state !== "connecting") return undefined;
-    return this.#start === RelayCommand.RESOLVE ? RelayCommand.RESOLVED : RelayCommand.CONNECTED;
+  get phase(): number {
+    if (this.#state !== "connecting") return Phase.OPEN;
+    return this.#options.start === RelayCommand.RESOLVE ? Phase.RESOLVING : Phase.CONNECTING;
   }
 
   async read(): Promise<Uint8Array | undefined> {
     if (this.#reader !== undefined)
       throw badApiUsage("ALLIUM_E_CONCURRENT_READ", "a read is already pending");
-    while (this.#inbox.length === 0) {
+    for (;;) {
+      const taken = this.#inbox.take();
+      if (taken !== undefined) {
+        if (this.#state === "open") this.flow.consumed(taken.cells, taken.bytes.length, this.#inbox.length);
+        return taken.bytes;
+      }
       if (this.#state === "ended" || this.#state === "closed") {
         if (this.#failure !== undefined) throw this.#failure;
         return undefined;
@@ -95,11 +117,11 @@ export class CircuitStream implements TorStream {
       this.#reader = deferred<void>();
       await this.#reader.promise;
     }
-    return this.#take();
   }
 
   write(data: Uint8Array): Promise<void> {
-    if (this.#state !== "open") return Promise.reject(this.#failure ?? notOpen());
+    const writable = this.#state === "open" || (this.#state === "connecting" && this.#options.optimistic);
+    if (!writable) return Promise.reject(this.#failure ?? notOpen());
     if (this.#writer !== undefined) {
       return Promise.reject(badApiUsage("ALLIUM_E_CONCURRENT_WRITE", "a write is already pending"));
     }
@@ -112,13 +134,10 @@ export class CircuitStream implements TorStream {
   }
 
   close(reason?: unknown): void {
-    const wasAlive = this.#state === "connecting" || this.#state === "open";
-    if (wasAlive) this.#owner.end(this);
-    this.#inbox.length = 0;
-    this.#finish("closed", isTorError(reason) ? reason : undefined, undefined);
+    this.#end(isTorError(reason) ? reason : undefined, undefined);
   }
 
-  // What follows is called by the hop.
+  // What follows is called by the hop, the flow control and the memory quota.
 
   /** How many bytes wait to be sent. */
   get pending(): number {
@@ -138,34 +157,49 @@ export class CircuitStream implements TorStream {
     return all;
   }
 
-  /** The body of CONNECTED, which says nothing in answer to BEGIN_DIR (tor-spec 6.2.1). */
-  receiveConnected(body: Uint8Array): void {
-    if (this.awaits !== RelayCommand.CONNECTED)
-      throw circuitViolation("SECOND_CONNECTED", "a CONNECTED that is not awaited");
-    if (this.#start === RelayCommand.BEGIN) {
-      const { address } = decodeMessage(RelayCommand.CONNECTED, body) as Connected;
-      // A copy: the cell's body would be kept alive for four bytes.
+  /** CONNECTED, which says nothing in answer to BEGIN_DIR (tor-spec 6.2.1). */
+  receiveConnected(data: Uint8Array): void {
+    if (this.#options.start === RelayCommand.BEGIN) {
+      const { address } = decodeMessage(RelayCommand.CONNECTED, data) as Connected;
       this.#remoteAddress = address?.slice();
     }
     this.#state = "open";
+    try {
+      this.#options.checkAddress(this.#remoteAddress);
+    } catch (thrown) {
+      if (!isTorError(thrown)) throw thrown;
+      return this.#end(thrown, thrown);
+    }
     this.#connected.resolve();
   }
 
   /** The only message that comes in answer to RESOLVE; the stream is over with it. */
-  receiveResolved(body: Uint8Array): void {
-    if (this.awaits !== RelayCommand.RESOLVED)
-      throw circuitViolation("RESOLVED", "a RESOLVED that is not awaited");
-    this.#answers = (decodeMessage(RelayCommand.RESOLVED, body) as Resolved).answers;
+  receiveResolved(data: Uint8Array): void {
+    this.#answers = (decodeMessage(RelayCommand.RESOLVED, data.slice()) as Resolved).answers;
     this.#connected.resolve();
     this.#finish("ended", undefined, undefined);
   }
 
-  receiveData(data: Uint8Array): void {
-    if (this.#state !== "open")
-      throw circuitViolation("WRONG_STATE", "DATA on a stream that is not connected");
-    this.flow.dataReceived();
-    this.#inbox.push(data);
+  receiveData(bytes: Uint8Array, from: number, to: number): void {
+    if (this.#inbox.length + to - from > MAX_INBOX)
+      throw circuitViolation("STREAM_WINDOW", "more DATA than a relay that heeds XOFF would send");
+    this.flow.dataReceived(this.#inbox.length + to - from);
+    this.#inbox.append(bytes, from, to);
+    // What was just taken in may have been reclaimed, and the stream with it.
+    if (this.#state !== "open") return;
     this.#wakeReader();
+  }
+
+  receiveSendme(): void {
+    this.flow.sendmeReceived();
+  }
+
+  receiveXon(data: Uint8Array): void {
+    this.flow.xonReceived(data);
+  }
+
+  receiveXoff(data: Uint8Array): void {
+    this.flow.xoffReceived(data);
   }
 
   receiveEnd(reason: number): void {
@@ -179,11 +213,37 @@ export class CircuitStream implements TorStream {
     this.#finish("ended", error, error);
   }
 
+  send(command: number, data: Uint8Array): void {
+    if (this.#state === "open") this.#owner.send(this.id, command, data);
+  }
+
+  wake(): void {
+    if (this.pending > 0) this.#owner.schedule(this);
+  }
+
+  oldest(): number {
+    return this.#inbox.oldest;
+  }
+
+  /** Its data have waited longest of all when memory ran out: they are dropped, and the stream is ended. */
+  reclaim(error: TorError): void {
+    this.#end(error, error);
+  }
+
+  /** Ends the stream from our side; what waits to be read is dropped. */
+  #end(failure: TorError | undefined, closedWith: TorError | undefined): void {
+    if (this.#state === "connecting" || this.#state === "open") this.#owner.end(this);
+    this.#inbox.clear();
+    this.#finish("closed", failure, closedWith);
+  }
+
   #finish(state: "ended" | "closed", failure: TorError | undefined, closedWith: TorError | undefined): void {
     if (this.#state === "closed") return;
     const first = this.#state !== "ended";
     this.#state = state;
-    if (first) this.#failure = failure;
+    // What dropped the data that were still to be read counts, even where the stream had ended well.
+    if (first || closedWith !== undefined) this.#failure = failure;
+    this.flow.stop();
     this.#connected.reject(this.#failure ?? notOpen());
     this.#outbox = undefined;
     this.#writer?.reject(this.#failure ?? notOpen());
@@ -195,23 +255,6 @@ export class CircuitStream implements TorStream {
   #wakeReader(): void {
     this.#reader?.resolve();
     this.#reader = undefined;
-  }
-
-  /** Up to READ_LIMIT of what is buffered, copied only when it is more than one cell's; then says what was taken. */
-  #take(): Uint8Array {
-    let cells = 0;
-    let length = 0;
-    for (const chunk of this.#inbox) {
-      if (cells > 0 && length + chunk.length > READ_LIMIT) break;
-      length += chunk.length;
-      cells++;
-    }
-    const chunks = this.#inbox.splice(0, cells);
-    if (this.#state === "open") {
-      const sendmes = this.flow.consumed(cells);
-      if (sendmes > 0) this.#owner.acknowledge(this, sendmes);
-    }
-    return cells === 1 ? (chunks[0] as Uint8Array) : concat(...chunks);
   }
 }
 

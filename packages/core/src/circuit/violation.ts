@@ -5,6 +5,7 @@ import { protocolViolation, type TorError } from "../base/errors.ts";
 
 export type CircuitViolation =
   | "CELL_COMMAND"
+  | "CELL_LIMIT"
   | "DROP"
   | "EMPTY_DATA"
   | "EXTENDED2"
@@ -23,7 +24,9 @@ export type CircuitViolation =
   | "UNKNOWN_STREAM"
   | "UNRECOGNIZED"
   | "WRONG_HOP"
-  | "WRONG_STATE";
+  | "WRONG_STATE"
+  | "XOFF"
+  | "XON";
 
 /** A `protocol-violation` with the code `ALLIUM_E_CIRCUIT_<rule>`. */
 export function circuitViolation(rule: CircuitViolation, message: string, cause?: unknown): TorError {

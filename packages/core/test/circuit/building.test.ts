@@ -7,7 +7,10 @@ import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import { Tor1Crypto } from "../../src/circuit/relaycrypto/tor1.ts";
 import { COMMAND } from "../../src/link/commands.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
-import { type TestRelay, TestRelays, testCircuit, testRelay } from "./relay.ts";
+import { ScriptedRelays } from "../../src/testing/relay/channel.ts";
+import type { ExitStream } from "../../src/testing/relay/exit-stream.ts";
+import { type ScriptedRelay, scriptedRelay } from "../../src/testing/relay/keys.ts";
+import { pattern, readAll, testCircuit } from "./relay.ts";
 
 const flip = (reply: Uint8Array) => {
   const changed = reply.slice();
@@ -15,9 +18,9 @@ const flip = (reply: Uint8Array) => {
   return changed.subarray(0, reply.length);
 };
 
-async function oneRelay(): Promise<{ relays: TestRelays; relay: TestRelay }> {
-  const relay = await testRelay();
-  return { relays: new TestRelays([relay]), relay };
+async function oneRelay(): Promise<{ relays: ScriptedRelays; relay: ScriptedRelay }> {
+  const relay = await scriptedRelay();
+  return { relays: new ScriptedRelays([relay]), relay };
 }
 
 /** Lets handshakes that run in WebCrypto go on. */
@@ -114,16 +117,68 @@ describe("extending", () => {
     const { circuit, relays, targets } = await testCircuit(2);
     relays.behaviour.reply = flip;
     const error = { kind: "protocol-violation", code: "ALLIUM_E_CIRCUIT_HANDSHAKE" };
-    await expect(circuit.extend(targets[2] as TestRelay)).rejects.toMatchObject(error);
+    await expect(circuit.extend(targets[2] as ScriptedRelay)).rejects.toMatchObject(error);
     expect(await circuit.closed).toMatchObject(error);
     expect(circuit.isClosed).toBe(true);
     expect(relays.destroyedByClient).toBe(true);
   });
 
+  test("a second EXTENDED2 is refused, though the first is still being looked at", async () => {
+    const { circuit, relays, targets } = await testCircuit(1);
+    relays.behaviour.reply = (reply) => {
+      queueMicrotask(() => relays.sendMessage(0, 0, { command: RelayCommand.EXTENDED2, handshake: reply }));
+      return reply;
+    };
+    const error = { code: "ALLIUM_E_CIRCUIT_EXTENDED2" };
+    await expect(circuit.extend(targets[1] as ScriptedRelay)).rejects.toMatchObject(error);
+    expect(await circuit.closed).toMatchObject(error);
+  });
+
+  test("an answer is what it was, whatever cell came right behind it", async () => {
+    const { circuit, relays, targets } = await testCircuit(1);
+    const stream = await circuit.openStream("example.com", 80);
+    const [exit] = relays.streams() as [ExitStream];
+    relays.behaviour.reply = (reply) => {
+      queueMicrotask(() => relays.send(0, RelayCommand.DATA, exit.id, new Uint8Array(498).fill(0xee)));
+      return reply;
+    };
+    await circuit.extend(targets[1] as ScriptedRelay);
+    expect(circuit.hops).toHaveLength(2);
+    expect(await stream.read()).toEqual(new Uint8Array(498).fill(0xee));
+  });
+
+  test("nothing of a cell is kept: the channel uses its memory again at once", async () => {
+    const known = await Promise.all([scriptedRelay(), scriptedRelay(), scriptedRelay()]);
+    for (const firstHop of [known[0] as ScriptedRelay, { fast: true } as const]) {
+      const relays = new ScriptedRelays(known);
+      const deliver = relays.deliver.bind(relays);
+      relays.deliver = (command, body) => {
+        deliver(command, body);
+        body.fill(0xee);
+      };
+      const circuit = await createCircuit({
+        id: 1,
+        channel: relays.channel,
+        firstHop,
+        clock: new ManualClock(),
+      });
+      for (const target of known.slice(1)) await circuit.extend(target);
+      const stream = await circuit.openStream("example.com", 80);
+      expect(stream.remoteAddress).toEqual(Uint8Array.of(93, 184, 216, 34));
+      const [exit] = relays.streams() as [ExitStream];
+      const data = pattern(50_000);
+      void exit.send(data).then(() => exit.end());
+      expect(Buffer.compare(await readAll(stream), data)).toBe(0);
+      const resolving = circuit.resolve("example.com");
+      await relays.idle();
+      expect(await resolving).toEqual([{ address: "93.184.216.34", ttl: 300 }]);
+    }
+  });
+
   test("one extension at a time", async () => {
     const { circuit, targets } = await testCircuit(1);
-    const first = circuit.extend(targets[1] as TestRelay);
-    await expect(circuit.extend(targets[1] as TestRelay)).rejects.toMatchObject({
+    const first = circuit.extend(targets[1] as ScriptedRelay);
+    await expect(circuit.extend(targets[1] as ScriptedRelay)).rejects.toMatchObject({
       code: "ALLIUM_E_CIRCUIT_BUSY",
     });
     await first;
@@ -131,12 +186,12 @@ describe("extending", () => {
   });
 
   test("as many RELAY_EARLY cells as relays accept, and then the circuit grows no more but lives", async () => {
-    const relays = await Promise.all(Array.from({ length: 10 }, testRelay));
-    const network = new TestRelays(relays);
+    const relays = await Promise.all(Array.from({ length: 10 }, scriptedRelay));
+    const network = new ScriptedRelays(relays);
     const circuit = await createCircuit({
       id: 1,
       channel: network.channel,
-      firstHop: relays[0] as TestRelay,
+      firstHop: relays[0] as ScriptedRelay,
       clock: new ManualClock(),
     });
     let failure: unknown;
@@ -199,7 +254,7 @@ describe("waiting for a relay", () => {
     const clock = new ManualClock();
     const { circuit, relays, targets } = await testCircuit(1, clock);
     relays.behaviour.answers = false;
-    const extending = circuit.extend(targets[1] as TestRelay);
+    const extending = circuit.extend(targets[1] as ScriptedRelay);
     clock.advance(59_999);
     await turn();
     expect(circuit.isClosed).toBe(false);
@@ -219,7 +274,7 @@ describe("waiting for a relay", () => {
     await expect(creating).rejects.toMatchObject({ kind: "aborted" });
     expect(relays.destroyedByClient).toBe(true);
 
-    const next = new TestRelays([relay]);
+    const next = new ScriptedRelays([relay]);
     const tooLate = createCircuit({ ...options, channel: next.channel, signal: controller.signal });
     await expect(tooLate).rejects.toMatchObject({ kind: "aborted" });
     expect(next.sentCells).toEqual([]);
@@ -229,7 +284,7 @@ describe("waiting for a relay", () => {
     const { circuit, relays, targets } = await testCircuit(1);
     relays.behaviour.answers = false;
     const controller = new AbortController();
-    const extending = circuit.extend(targets[1] as TestRelay, { signal: controller.signal });
+    const extending = circuit.extend(targets[1] as ScriptedRelay, { signal: controller.signal });
     await turn();
     controller.abort();
     await expect(extending).rejects.toMatchObject({ kind: "aborted" });
@@ -241,7 +296,7 @@ describe("the end of a circuit", () => {
   test("DESTROY while extending carries the reason's name", async () => {
     const { circuit, relays, targets } = await testCircuit(1);
     relays.behaviour.answers = false;
-    const extending = circuit.extend(targets[1] as TestRelay);
+    const extending = circuit.extend(targets[1] as ScriptedRelay);
     await turn();
     relays.destroy(8);
     const error = { kind: "circuit-collapse", code: "ALLIUM_E_DESTROY_CHANNEL_CLOSED" };
@@ -252,7 +307,7 @@ describe("the end of a circuit", () => {
   test("TRUNCATED carries the reason's name and closes the whole circuit", async () => {
     const { circuit, relays, targets } = await testCircuit(2);
     relays.behaviour.answers = false;
-    const extending = circuit.extend(targets[2] as TestRelay);
+    const extending = circuit.extend(targets[2] as ScriptedRelay);
     await turn();
     relays.sendMessage(1, 0, { command: RelayCommand.TRUNCATED, reason: 6 });
     await expect(extending).rejects.toMatchObject({
@@ -284,7 +339,7 @@ describe("the end of a circuit", () => {
     await expect(circuit.openStream("example.com", 80)).rejects.toMatchObject({
       code: "ALLIUM_E_CIRCUIT_CLOSED",
     });
-    await expect(circuit.extend(targets[1] as TestRelay)).rejects.toMatchObject({
+    await expect(circuit.extend(targets[1] as ScriptedRelay)).rejects.toMatchObject({
       code: "ALLIUM_E_CIRCUIT_CLOSED",
     });
     expect(circuit.streamCount).toBe(0);
@@ -304,7 +359,7 @@ describe("the end of a circuit", () => {
       queueMicrotask(() => circuit.close());
       return reply;
     };
-    await expect(circuit.extend(targets[1] as TestRelay)).rejects.toMatchObject({
+    await expect(circuit.extend(targets[1] as ScriptedRelay)).rejects.toMatchObject({
       code: "ALLIUM_E_CIRCUIT_CLOSED",
     });
     expect(circuit.isClosed).toBe(true);

@@ -4,9 +4,11 @@ import { describe, expect, test } from "vitest";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import { MAX_HALF_CLOSED } from "../../src/circuit/stream-map.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
-import { connected, type ExitStream, pattern, testCircuit } from "./relay.ts";
+import { connected } from "../../src/testing/relay/circuit.ts";
+import type { ExitStream } from "../../src/testing/relay/exit-stream.ts";
+import { pattern, testCircuit } from "./relay.ts";
 
-const { CONNECTED, DATA, END, SENDME } = RelayCommand;
+const { CONNECTED, DATA, END, SENDME, XOFF, XON } = RelayCommand;
 const NOTHING = new Uint8Array(0);
 const one = Uint8Array.of(1);
 
@@ -23,7 +25,7 @@ async function halfClosed(before: (exit: ExitStream) => void = () => {}) {
     relays,
     stream,
     exit,
-    send: (command: number, data = one) => relays.send(1, command, exit.id, data),
+    send: (command: number, data: Uint8Array = one) => relays.send(1, command, exit.id, data),
   };
 }
 
@@ -88,7 +90,7 @@ describe("CONNECTED", () => {
   test("none when it has come already", async () => {
     const { circuit, stream, exit } = await halfClosed();
     stream.close();
-    exit.message(connected("5db8d822"));
+    exit.message(connected("93.184.216.34"));
     expect(await circuit.closed).toMatchObject({ code: "ALLIUM_E_CIRCUIT_SECOND_CONNECTED" });
   });
 
@@ -115,6 +117,54 @@ describe("CONNECTED", () => {
   });
 });
 
+describe("CONNECTED to an internal address, which we answer with END", () => {
+  const internal = connected("10.0.0.1");
+
+  async function refused() {
+    const { circuit, relays } = await testCircuit(2);
+    let exit: ExitStream | undefined;
+    relays.behaviour.begin = (stream) => {
+      exit = stream;
+      stream.message(internal);
+    };
+    const opening = circuit.openStream("rebinding.example", 80);
+    await expect(opening).rejects.toMatchObject({ code: "ALLIUM_E_STREAM_INTERNAL_ADDRESS" });
+    const { id } = exit as unknown as ExitStream;
+    return {
+      circuit,
+      relays,
+      send: (command: number, data: Uint8Array) => relays.send(1, command, id, data),
+    };
+  }
+
+  test("is no fault of the circuit: DATA that were on their way behind it may come, and END", async () => {
+    const { circuit, relays, send } = await refused();
+    for (let i = 0; i < 500; i++) send(DATA, one);
+    send(END, one);
+    await relays.idle();
+    expect(await Promise.race([circuit.closed, "open"])).toBe("open");
+  });
+
+  test("was the CONNECTED that may come: no second one may", async () => {
+    const { circuit, send } = await refused();
+    send(CONNECTED, NOTHING);
+    expect(circuit.isClosed).toBe(true);
+    expect(await circuit.closed).toMatchObject({ code: "ALLIUM_E_CIRCUIT_SECOND_CONNECTED" });
+  });
+});
+
+describe("XON and XOFF", () => {
+  test.each([
+    ["XON", XON, Uint8Array.of(0, 0, 0, 0, 0)],
+    ["XOFF", XOFF, Uint8Array.of(0)],
+  ] as const)("no %s where there are windows", async (rule, command, data) => {
+    const { circuit, stream, send } = await halfClosed();
+    stream.close();
+    send(command, data);
+    expect(await circuit.closed).toMatchObject({ code: `ALLIUM_E_CIRCUIT_${rule}` });
+  });
+});
+
 describe("END", () => {
   test("one, and nothing after it", async () => {
     const { circuit, stream, send } = await halfClosed();
@@ -127,12 +177,36 @@ describe("END", () => {
 });
 
 describe("bounds", () => {
-  test("after ten minutes nothing is excused any more", async () => {
-    const { clock, circuit, stream, send } = await halfClosed();
+  test.each([
+    ["DATA", DATA, one],
+    ["SENDME", SENDME, NOTHING],
+    ["CONNECTED", CONNECTED, NOTHING],
+    ["END", END, one],
+  ] as const)(
+    "after ten minutes nothing is excused any more, though nothing else happened: %s",
+    async (_, command, data) => {
+      const { clock, circuit, stream, send } = await halfClosed();
+      stream.close();
+      clock.advance(10 * 60_000 - 1);
+      send(DATA);
+      expect(circuit.isClosed).toBe(false);
+      clock.advance(1);
+      send(command, data);
+      expect(await circuit.closed).toMatchObject({ code: "ALLIUM_E_CIRCUIT_UNKNOWN_STREAM" });
+    },
+  );
+
+  test("each half-closed stream has ten minutes of its own", async () => {
+    const { clock, circuit, relays, stream, exit } = await halfClosed();
+    const later = await circuit.openStream("later.example", 80);
+    const [, other] = relays.streams() as [ExitStream, ExitStream];
     stream.close();
-    clock.advance(10 * 60_000);
-    (await circuit.openStream("example.com", 80)).close();
-    send(DATA);
+    clock.advance(5 * 60_000);
+    later.close();
+    clock.advance(5 * 60_000);
+    relays.send(1, DATA, other.id, one);
+    expect(circuit.isClosed).toBe(false);
+    relays.send(1, DATA, exit.id, one);
     expect(await circuit.closed).toMatchObject({ code: "ALLIUM_E_CIRCUIT_UNKNOWN_STREAM" });
   });
 

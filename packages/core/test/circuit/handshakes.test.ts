@@ -9,7 +9,8 @@ import { fastHandshake } from "../../src/circuit/handshake/fast.ts";
 import { ntorHandshake, ntorSecrets } from "../../src/circuit/handshake/ntor.ts";
 import { kdfTor } from "../../src/crypto/kdf.ts";
 import { x25519FromPrivate } from "../../src/crypto/x25519.ts";
-import { answerNtor, testRelay } from "./relay.ts";
+import { answerNtor } from "../../src/testing/relay/handshakes.ts";
+import { scriptedRelay } from "../../src/testing/relay/keys.ts";
 
 const NTOR = {
   b: "4820544f4c4420594f5520444f474954204b454550532048415050454e494e47",
@@ -47,15 +48,18 @@ describe("ntor", () => {
   test("the vector, as the client", async () => {
     const handshake = await ntorVector();
     expect(toHex(handshake.clientPart)).toBe(NTOR.id + NTOR.B + NTOR.X);
-    expect(toHex(await handshake.finish(fromHex(NTOR.reply), 72))).toBe(NTOR.keys);
+    const { keyMaterial, message } = await handshake.finish(fromHex(NTOR.reply), 72);
+    expect(toHex(keyMaterial)).toBe(NTOR.keys);
+    expect(message).toBeUndefined();
   });
 
   test("the vector, as the test relay", async () => {
-    const relay = { ...(await testRelay()), onionKey: await x25519FromPrivate(fromHex(NTOR.b)) };
+    const relay = { ...(await scriptedRelay()), onionKey: await x25519FromPrivate(fromHex(NTOR.b)) };
     const onionskin = fromHex(NTOR.id + NTOR.B + NTOR.X);
-    const { reply, material } = await answerNtor(relay, onionskin, await x25519FromPrivate(fromHex(NTOR.y)));
+    const y = await x25519FromPrivate(fromHex(NTOR.y));
+    const { reply, keyMaterial } = await answerNtor(relay, onionskin, 72, y);
     expect(toHex(reply)).toBe(NTOR.reply);
-    expect(toHex(material)).toBe(NTOR.keys);
+    expect(toHex(keyMaterial)).toBe(NTOR.keys);
   });
 
   test("any changed byte of the answer is refused", async () => {
@@ -67,20 +71,20 @@ describe("ntor", () => {
   });
 
   test("a relay with another onion key or another identity is refused", async () => {
-    const [relay, other] = [await testRelay(), await testRelay()];
+    const [relay, other] = [await scriptedRelay(), await scriptedRelay()];
     const withOtherKey = await ntorHandshake({ ...relay, ntorOnionKey: other.ntorOnionKey });
-    const first = await answerNtor(relay, withOtherKey.clientPart);
+    const first = await answerNtor(relay, withOtherKey.clientPart, 72);
     await expect(withOtherKey.finish(first.reply, 72)).rejects.toMatchObject(refused);
 
     const handshake = await ntorHandshake(relay);
     const forged = concat(other.rsaId, handshake.clientPart.subarray(20));
-    const second = await answerNtor(relay, forged);
+    const second = await answerNtor(relay, forged, 72);
     await expect(handshake.finish(second.reply, 72)).rejects.toMatchObject(refused);
   });
 
   // With Y of small order the AUTH of an all-zero EXP(Y,x) is computable by anyone who knows b, and the keys are not fresh.
   test.each(["00".repeat(32), `01${"00".repeat(31)}`])("Y of small order (%s) is refused", async (y) => {
-    const relay = await testRelay();
+    const relay = await scriptedRelay();
     const handshake = await ntorHandshake(relay);
     const Y = fromHex(y);
     const X = handshake.clientPart.subarray(52);
@@ -94,7 +98,7 @@ describe("ntor", () => {
   });
 
   test("an onion key of small order is refused", async () => {
-    const relay = await testRelay();
+    const relay = await scriptedRelay();
     const B = new Uint8Array(32);
     const handshake = await ntorHandshake({ ...relay, ntorOnionKey: B });
     const y = await x25519FromPrivate(randomBytes(32));
@@ -115,7 +119,9 @@ describe("CREATE_FAST", () => {
   test.each(FAST)("vector $x", async ({ x, reply, keys }) => {
     const handshake = fastHandshake(fromHex(x));
     expect(toHex(handshake.clientPart)).toBe(x);
-    expect(toHex(await handshake.finish(fromHex(reply), 100))).toBe(keys);
+    const { keyMaterial, message } = await handshake.finish(fromHex(reply), 100);
+    expect(toHex(keyMaterial)).toBe(keys);
+    expect(message).toBeUndefined();
   });
 
   test("any changed byte of the answer is refused", async () => {

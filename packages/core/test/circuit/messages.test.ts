@@ -6,10 +6,11 @@ import { describe, expect, test } from "vitest";
 import { parseIp, parseSocketAddress } from "../../src/base/address.ts";
 import { fromHex, toHex, utf8 } from "../../src/base/encoding.ts";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
-import { relayCellV0 } from "../../src/circuit/relaycell/format.ts";
+import { padCell, type RelayHeader, relayCellV0 } from "../../src/circuit/relaycell/format.ts";
 import { linkSpecifiers } from "../../src/circuit/relaycell/link-specifiers.ts";
 import { decodeMessage, encodeMessage, type RelayMessage } from "../../src/circuit/relaycell/messages.ts";
 import { circuitEndError, streamEndError } from "../../src/circuit/relaycell/reasons.ts";
+import { CellBody } from "../../src/circuit/relaycrypto/cell-body.ts";
 
 const {
   BEGIN,
@@ -24,6 +25,8 @@ const {
   RESOLVED,
   SENDME,
   TRUNCATED,
+  XOFF,
+  XON,
 } = RelayCommand;
 
 const ip = (text: string) => parseIp(text) as Uint8Array;
@@ -107,6 +110,7 @@ describe("vectors", () => {
       1, 2, 3, 4, 5, 9, 10, 11, 12,
     ]);
     expect([BEGIN_DIR, EXTEND2, EXTENDED2]).toEqual([13, 14, 15]);
+    expect([XOFF, XON]).toEqual([43, 44]);
   });
 
   test("forms that are not ours but valid", () => {
@@ -159,50 +163,113 @@ describe("SENDME", () => {
 describe("link specifiers", () => {
   const target = { rsaId: new Uint8Array(20).fill(1), ed25519Id: new Uint8Array(32).fill(2) };
 
-  test("in C tor's order: IPv4, RSA, Ed25519, IPv6, the first of each family", () => {
+  test("in C tor's order: IPv4, RSA, Ed25519, the first IPv4 address and no IPv6 one, as C tor's clients do", () => {
     const addresses = ["[2001:db8::1]:443", "192.0.2.1:9001", "192.0.2.2:9001"].map(parseSocketAddress);
     expect(linkSpecifiers({ ...target, addresses })).toEqual([
       { type: 0, data: fromHex("c00002012329") },
       { type: 2, data: target.rsaId },
       { type: 3, data: target.ed25519Id },
-      { type: 1, data: fromHex("20010db800000000000000000000000101bb") },
     ]);
   });
 
-  test("a relay without IPv6 has three", () => {
+  test("a relay without IPv6 has the same three", () => {
     const addresses = [parseSocketAddress("192.0.2.1:9001")];
     expect(linkSpecifiers({ ...target, addresses }).map(({ type }) => type)).toEqual([0, 2, 3]);
   });
+
+  test("the first IPv6 address stands where there is no other", () => {
+    const addresses = ["[2001:db8::1]:443", "[2001:db8::2]:443"].map(parseSocketAddress);
+    expect(linkSpecifiers({ ...target, addresses })).toEqual([
+      { type: 2, data: target.rsaId },
+      { type: 3, data: target.ed25519Id },
+      { type: 1, data: fromHex("20010db800000000000000000000000101bb") },
+    ]);
+  });
 });
+
+/** A cell whose every byte has been used before. */
+function usedCell(): CellBody {
+  const cell = new CellBody();
+  cell.bytes.fill(0xee);
+  return cell;
+}
+
+/** What a cell says, with its data copied. */
+function read(cell: CellBody) {
+  const header: RelayHeader = { command: 99, streamId: 99, dataFrom: 99, dataTo: 99 };
+  relayCellV0.decode(cell, header);
+  const { command, streamId, dataFrom, dataTo } = header;
+  return { command, streamId, data: cell.bytes.slice(dataFrom, dataTo) };
+}
 
 describe("relay cell format V0", () => {
   test("the header, the data, four zeros, then random bytes", () => {
     const bodies = [0, 1].map(() => {
-      const body = new Uint8Array(509).fill(0xee);
-      relayCellV0.encode(body, 2, 0x1234, Uint8Array.of(7, 8, 9));
-      return body;
+      const cell = usedCell();
+      relayCellV0.encode(cell, 2, 0x1234, Uint8Array.of(7, 8, 9));
+      return cell.body;
     }) as [Uint8Array, Uint8Array];
-    for (const body of bodies)
+    for (const body of bodies) {
+      expect(body.length).toBe(509);
       expect(toHex(body.subarray(0, 18))).toBe("020000123400000000000307080900000000");
+    }
     expect(toHex(bodies[0].subarray(18))).not.toBe(toHex(bodies[1].subarray(18)));
     expect(new Set(bodies[0].subarray(18)).size).toBeGreaterThan(100);
   });
 
   test.each([0, 1, 493, 494, 495, 497, 498])("%d bytes of data", (length) => {
-    const body = new Uint8Array(509).fill(0xee);
+    const cell = usedCell();
     const data = new Uint8Array(length).fill(5);
-    relayCellV0.encode(body, 2, 1, data);
-    expect(relayCellV0.decode(body)).toEqual({ command: 2, streamId: 1, data });
-    const gap = body.subarray(11 + length, 15 + length);
+    relayCellV0.encode(cell, 2, 1, data);
+    expect(read(cell)).toEqual({ command: 2, streamId: 1, data });
+    const gap = cell.body.subarray(11 + length, 15 + length);
     expect([...gap]).toEqual(new Array(Math.min(4, 498 - length)).fill(0));
   });
 
-  test("more than 498 bytes are neither written nor believed", () => {
-    const body = new Uint8Array(509);
-    expect(() => relayCellV0.encode(body, 2, 1, new Uint8Array(499))).toThrow(RangeError);
-    body[9] = 1;
-    body[10] = 243;
-    expect(() => relayCellV0.decode(body)).toThrow(malformed);
+  test("a cell laid out anew has nothing left of the one before", () => {
+    const cell = usedCell();
+    relayCellV0.encode(cell, 2, 1, new Uint8Array(498).fill(0xee));
+    relayCellV0.encode(cell, 3, 0xffff, Uint8Array.of(6));
+    expect(read(cell)).toEqual({ command: 3, streamId: 0xffff, data: Uint8Array.of(6) });
+    expect(cell.body.subarray(12).filter((byte) => byte === 0xee).length).toBeLessThan(20);
+  });
+
+  test("one header serves for cell after cell", () => {
+    const header: RelayHeader = { command: 0, streamId: 0, dataFrom: 0, dataTo: 0 };
+    const cell = usedCell();
+    for (const [command, streamId, length] of [
+      [2, 1, 498],
+      [255, 65535, 0],
+      [5, 0, 23],
+    ] as const) {
+      relayCellV0.encode(cell, command, streamId, new Uint8Array(length));
+      relayCellV0.decode(cell, header);
+      expect(header).toEqual({ command, streamId, dataFrom: 11, dataTo: 11 + length });
+    }
+  });
+
+  test("498 bytes are the most, for every command, and more are neither written nor believed", () => {
+    for (let command = 0; command < 256; command++) expect(relayCellV0.maxData(command)).toBe(498);
+    const cell = usedCell();
+    expect(() => relayCellV0.encode(cell, 2, 1, new Uint8Array(499))).toThrow(RangeError);
+    for (const claimed of [499, 512, 0xffff]) {
+      relayCellV0.encode(cell, 2, 1, new Uint8Array(0));
+      cell.view.setUint16(9, claimed);
+      expect(() => read(cell)).toThrow(malformed);
+    }
+    cell.view.setUint16(9, 498);
+    expect(read(cell).data.length).toBe(498);
+  });
+
+  test("padding begins with four zeros, as far as there is room", () => {
+    for (let end = 11; end <= 509; end++) {
+      const cell = usedCell();
+      padCell(cell.bytes, end);
+      expect(cell.bytes.subarray(11, end).every((byte) => byte === 0xee)).toBe(true);
+      expect(cell.body.subarray(end, end + 4).every((byte) => byte === 0)).toBe(true);
+      // What fills the last word is nobody's.
+      expect([...cell.bytes.subarray(509)]).toEqual([0xee, 0xee, 0xee]);
+    }
   });
 });
 
@@ -256,11 +323,11 @@ describe("decode(encode(x)) is x", () => {
   test("messages inside cells", () => {
     fc.assert(
       fc.property(message, fc.integer({ min: 0, max: 65535 }), (original, streamId) => {
-        const body = new Uint8Array(509);
-        relayCellV0.encode(body, original.command, streamId, encodeMessage(original));
-        const cell = relayCellV0.decode(body);
-        expect(cell.streamId).toBe(streamId);
-        expect(decodeMessage(cell.command, cell.data)).toEqual(original);
+        const cell = usedCell();
+        relayCellV0.encode(cell, original.command, streamId, encodeMessage(original));
+        const { command, streamId: found, data } = read(cell);
+        expect(found).toBe(streamId);
+        expect(decodeMessage(command, data)).toEqual(original);
       }),
     );
   });

@@ -6,9 +6,10 @@ import type { StreamOptions } from "../../src/circuit/api.ts";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import { decodeMessage, encodeMessage, type ResolvedAnswer } from "../../src/circuit/relaycell/messages.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
+import type { ExitStream } from "../../src/testing/relay/exit-stream.ts";
 import { testCircuit } from "./relay.ts";
 
-const { CONNECTED, DATA, END, RESOLVE, RESOLVED, SENDME } = RelayCommand;
+const { CONNECTED, DATA, END, RESOLVE, RESOLVED, SENDME, XOFF, XON } = RelayCommand;
 const NOTHING = new Uint8Array(0);
 const one = Uint8Array.of(1);
 
@@ -25,6 +26,7 @@ function error(type: number): ResolvedAnswer {
 async function asked(hostname = "example.com", options: StreamOptions = {}) {
   const clock = new ManualClock();
   const { circuit, relays } = await testCircuit(3, clock);
+  relays.behaviour.resolve = () => undefined;
   const result = circuit.resolve(hostname, options);
   result.catch(() => {});
   await relays.idle();
@@ -52,6 +54,20 @@ describe("an answer", () => {
     await relays.idle();
     expect(relays.received.some(({ command }) => command === END)).toBe(false);
     expect(circuit.isClosed).toBe(false);
+  });
+
+  test("is what RESOLVED said, whatever came right behind it", async () => {
+    const { circuit, relays, result, say } = await asked();
+    const stream = await circuit.openStream("other.example", 80);
+    const [other] = relays.streams() as [ExitStream];
+    // In one chunk of the link: nobody has looked at the answer when the next cell comes.
+    say(answer("93.184.216.34", 3600), answer("2606:2800:0:0:0:0:0:1", 7));
+    relays.send(2, DATA, other.id, new Uint8Array(498).fill(0x2a));
+    expect(await result).toEqual([
+      { address: "93.184.216.34", ttl: 3600 },
+      { address: "2606:2800::1", ttl: 7 },
+    ]);
+    expect(await stream.read()).toEqual(new Uint8Array(498).fill(0x2a));
   });
 
   test("holds as many addresses as a cell does", async () => {
@@ -121,6 +137,8 @@ describe("what closes the circuit", () => {
     ["CONNECTED", CONNECTED, NOTHING, "SECOND_CONNECTED"],
     ["DATA", DATA, one, "WRONG_STATE"],
     ["SENDME", SENDME, NOTHING, "SENDME"],
+    ["XOFF", XOFF, Uint8Array.of(0), "XOFF"],
+    ["XON", XON, Uint8Array.of(0, 0, 0, 0, 9), "XON"],
     ["a RESOLVED that does not parse", RESOLVED, one, "MALFORMED"],
   ] as const)("%s in answer to RESOLVE", async (_, command, data, rule) => {
     const { circuit, result, send } = await asked();

@@ -1,185 +1,38 @@
-// Streams over a whole circuit: opening, data both ways through the windows, back-pressure, fairness, ends.
+// Streams over a whole circuit: data both ways through the windows, back-pressure, fairness, ends.
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { nodeCiphers } from "../../../bridge/src/node-ciphers.ts";
 import { concat } from "../../src/base/bytes.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { abortedError } from "../../src/base/errors.ts";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
-import { BeginFlag } from "../../src/circuit/relaycell/messages.ts";
-import { ManualClock } from "../../src/testing/manual-clock.ts";
-import {
-  connected,
-  type ExitStream,
-  hostOf,
-  pattern,
-  readAll,
-  type TestRelays,
-  testCircuit,
-} from "./relay.ts";
+import type { ScriptedRelays } from "../../src/testing/relay/channel.ts";
+import { connected } from "../../src/testing/relay/circuit.ts";
+import type { ExitStream } from "../../src/testing/relay/exit-stream.ts";
+import { hostOf, pattern, readAll, testCircuit } from "./relay.ts";
 
 const CELL = 498;
 const MIB = 1024 * 1024;
 
-const exitOf = (relays: TestRelays, hostname: string) =>
+const exitOf = (relays: ScriptedRelays, hostname: string) =>
   relays.streams().find((stream) => hostOf(stream) === hostname) as ExitStream;
 
 /** Every stream is connected and sends back what it gets. */
-function echo(relays: TestRelays): void {
+function echo(relays: ScriptedRelays): void {
   relays.behaviour.begin = (stream) => {
-    stream.message(connected("5db8d822"));
+    stream.message(connected("93.184.216.34"));
     stream.onData = (data) => void stream.send(data.slice());
   };
 }
 
-describe("opening", () => {
-  test("BEGIN names host and port, in lower case and without flags; CONNECTED tells the address", async () => {
-    const { circuit, relays } = await testCircuit(3);
-    const stream = await circuit.openStream("WWW.Example.com", 443);
-    expect(relays.received.at(-1)).toMatchObject({ hop: 2, command: RelayCommand.BEGIN });
-    expect([...(relays.received.at(-1)?.data ?? [])]).toEqual([...Buffer.from("www.example.com:443\0")]);
-    expect(stream.remoteAddress).toEqual(Uint8Array.of(93, 184, 216, 34));
-    expect(circuit.streamCount).toBe(1);
-    expect(circuit.unusedSince).toBeUndefined();
-  });
-
-  test("the IPv6 flag is set for exits that allow it and for IPv6 literals", async () => {
-    const { circuit, relays } = await testCircuit(1);
-    await circuit.openStream("example.com", 80, { ipv6: true });
-    await circuit.openStream("2606:4700::1111", 80);
-    await circuit.openStream("1.1.1.1", 80);
-    const flags = relays.streams().map(({ begin }) => "flags" in begin && begin.flags);
-    expect(flags).toEqual([BeginFlag.IPV6_OKAY, BeginFlag.IPV6_OKAY, 0]);
-  });
-
-  test("BEGIN_DIR has no body, and what its CONNECTED says is ignored", async () => {
-    const { circuit, relays } = await testCircuit(1);
-    relays.behaviour.begin = (stream) =>
-      void relays.send(0, RelayCommand.CONNECTED, stream.id, Uint8Array.of(7));
-    const stream = await circuit.openDirectoryStream();
-    expect(relays.received.at(-1)).toMatchObject({
-      command: RelayCommand.BEGIN_DIR,
-      data: new Uint8Array(0),
-    });
-    expect(stream.remoteAddress).toBeUndefined();
-  });
-
-  test.each([
-    ["127.0.0.1", "7f000001"],
-    ["10.0.0.1", "0a000001"],
-    ["169.254.169.254", "a9fea9fe"],
-    ["::1", `${"00".repeat(15)}01`],
-    ["::ffff:10.0.0.1", "00000000000000000000ffff0a000001"],
-  ])("a CONNECTED to %s is refused, and the stream ended", async (_, hex) => {
-    const { circuit, relays } = await testCircuit(1);
-    relays.behaviour.begin = (stream) => stream.message(connected(hex));
-    await expect(circuit.openStream("rebinding.example", 80)).rejects.toMatchObject({
-      kind: "exit-policy",
-      code: "ALLIUM_E_STREAM_INTERNAL_ADDRESS",
-    });
-    await relays.idle();
-    expect(relays.received.at(-1)).toMatchObject({ command: RelayCommand.END, data: Uint8Array.of(1) });
-    expect(circuit.streamCount).toBe(0);
-    expect(circuit.isClosed).toBe(false);
-    await circuit.openStream("rebinding.example", 80, { allowPrivateAddresses: true });
-  });
-
-  test.each([
-    ["127.0.0.1", "ALLIUM_E_INTERNAL_ADDRESS"],
-    ["192.168.1.1", "ALLIUM_E_INTERNAL_ADDRESS"],
-    ["::1", "ALLIUM_E_INTERNAL_ADDRESS"],
-    ["fd00::1", "ALLIUM_E_INTERNAL_ADDRESS"],
-    ["::ffff:127.0.0.1", "ALLIUM_E_INTERNAL_ADDRESS"],
-    ["localhost", "ALLIUM_E_INTERNAL_ADDRESS"],
-    ["printer.local.", "ALLIUM_E_INTERNAL_ADDRESS"],
-    ["127.1", "ALLIUM_E_BAD_HOSTNAME"],
-    ["0x7f000001", "ALLIUM_E_BAD_HOSTNAME"],
-    ["a.b\0c", "ALLIUM_E_BAD_HOSTNAME"],
-    ["a\nb", "ALLIUM_E_BAD_HOSTNAME"],
-    ["a b", "ALLIUM_E_BAD_HOSTNAME"],
-    ["example.com:80", "ALLIUM_E_BAD_HOSTNAME"],
-    ["[::1]", "ALLIUM_E_BAD_HOSTNAME"],
-    ["münchen.example", "ALLIUM_E_BAD_HOSTNAME"],
-    ["", "ALLIUM_E_BAD_HOSTNAME"],
-    [`${"a".repeat(252)}.com`, "ALLIUM_E_BAD_HOSTNAME"],
-  ])("%j is never sent to an exit", async (hostname, code) => {
-    const { circuit, relays } = await testCircuit(1);
-    await expect(circuit.openStream(hostname, 80)).rejects.toMatchObject({ kind: "bad-api-usage", code });
-    expect(relays.received).toEqual([]);
-  });
-
-  test.each([0, 65536, 1.5, Number.NaN])("port %d is never sent to an exit", async (port) => {
-    const { circuit } = await testCircuit(1);
-    await expect(circuit.openStream("example.com", port)).rejects.toMatchObject({
-      code: "ALLIUM_E_BAD_PORT",
-    });
-  });
-
-  test("an END instead of CONNECTED is the error of its reason", async () => {
-    const { circuit, relays } = await testCircuit(1);
-    relays.behaviour.begin = (stream) => stream.end(hostOf(stream) === "closed.example" ? 3 : 2);
-    await expect(circuit.openStream("closed.example", 80)).rejects.toMatchObject({
-      kind: "remote-refused",
-      code: "ALLIUM_E_STREAM_CONNECTREFUSED",
-    });
-    await expect(circuit.openStream("nowhere.example", 80)).rejects.toMatchObject({
-      kind: "remote-host-not-found",
-      code: "ALLIUM_E_STREAM_RESOLVEFAILED",
-    });
-    expect(circuit.streamCount).toBe(0);
-    // Nothing is answered to an END.
-    await relays.idle();
-    expect(relays.received.every(({ command }) => command === RelayCommand.BEGIN)).toBe(true);
-  });
-
-  test("an exit that does not answer times out; a late CONNECTED and END are excused", async () => {
-    const clock = new ManualClock();
-    const { circuit, relays } = await testCircuit(1, clock);
-    relays.behaviour.begin = () => {};
-    const opening = circuit.openStream("example.com", 80, { timeout: 2000 });
-    await relays.idle();
-    const [exit] = relays.streams() as [ExitStream];
-    clock.advance(2000);
-    await expect(opening).rejects.toMatchObject({
-      kind: "exit-timeout",
-      code: "ALLIUM_E_STREAM_CONNECT_TIMEOUT",
-    });
-    exit.message(connected("5db8d822"));
-    exit.end();
-    await relays.idle();
-    expect(relays.received.at(-1)).toMatchObject({ command: RelayCommand.END });
-    expect(circuit.isClosed).toBe(false);
-  });
-
-  test("an abort while opening ends that stream alone", async () => {
-    const { circuit, relays } = await testCircuit(1);
-    const open = await circuit.openStream("example.com", 80);
-    relays.behaviour.begin = () => {};
-    const controller = new AbortController();
-    const opening = circuit.openStream("slow.example", 80, { signal: controller.signal });
-    await relays.idle();
-    controller.abort();
-    await expect(opening).rejects.toMatchObject({ kind: "aborted" });
-    await relays.idle();
-    expect(relays.received.at(-1)).toMatchObject({ command: RelayCommand.END, data: Uint8Array.of(1) });
-    expect(circuit.streamCount).toBe(1);
-    const already = circuit.openStream("slow.example", 80, { signal: controller.signal });
-    await expect(already).rejects.toMatchObject({ kind: "aborted" });
-    open.close();
-    expect(circuit.streamCount).toBe(0);
-    expect(circuit.unusedSince).toBeDefined();
-  });
-
-  test("stream ids are all different and never 0", async () => {
-    const { circuit, relays } = await testCircuit(1);
-    await Promise.all(Array.from({ length: 300 }, () => circuit.openStream("example.com", 80)));
-    const ids = new Set(relays.received.map(({ streamId }) => streamId));
-    expect(ids.size).toBe(300);
-    expect(ids.has(0)).toBe(false);
-  });
-});
-
 describe("data", () => {
-  test("2 MiB both ways at once", async () => {
-    const { circuit, relays } = await testCircuit(3);
+  test.each([
+    ["WebCrypto", undefined],
+    ["the platform's synchronous ciphers", nodeCiphers()],
+  ])("2 MiB both ways at once, by %s", async (_, ciphers) => {
+    const ctr = ciphers && vi.spyOn(ciphers, "ctr");
+    const { circuit, relays } = await testCircuit(3, systemClock, { ciphers });
+    expect(ctr?.mock.calls.length).toBe(ciphers && 6);
     const stream = await circuit.openStream("example.com", 80);
     const [exit] = relays.streams() as [ExitStream];
     const [up, down] = [pattern(2 * MIB, 1), pattern(2 * MIB, 2)];
@@ -190,6 +43,27 @@ describe("data", () => {
     expect(Buffer.compare(exit.receivedBytes, up)).toBe(0);
     expect(relays.complaints).toEqual([]);
     expect(await stream.closed).toBeUndefined();
+  });
+
+  test("goes on after rests of the circuit, whenever they come", async () => {
+    const { circuit, relays } = await testCircuit(3);
+    echo(relays);
+    const stream = await circuit.openStream("example.com", 80);
+    const data = pattern(MIB, 7);
+    const writing = (async () => {
+      for (let at = 0; at < data.length; at += 64 * 1024) {
+        await stream.write(data.subarray(at, at + 64 * 1024));
+        circuit.rest();
+      }
+    })();
+    const parts: Uint8Array[] = [];
+    for (let length = 0; length < data.length; length += (parts.at(-1) as Uint8Array).length) {
+      parts.push((await stream.read()) as Uint8Array);
+      if (parts.length % 3 === 0) circuit.rest();
+    }
+    await writing;
+    expect(Buffer.compare(concat(...parts), data)).toBe(0);
+    expect(relays.complaints).toEqual([]);
   });
 
   test("16 MiB up in one write", async () => {
@@ -229,16 +103,32 @@ describe("data", () => {
     expect(circuit.streamCount).toBe(0);
   });
 
-  test("one read returns what one flush brought, up to 64 KiB", async () => {
+  test("one read gives one piece, and pieces grow up to 64 KiB while they are filled faster than read", async () => {
     const { circuit, relays } = await testCircuit(1);
     const stream = await circuit.openStream("example.com", 80);
     const [exit] = relays.streams() as [ExitStream];
-    const data = pattern(150 * CELL);
+    const data = pattern(400 * CELL);
     const waiting = stream.read();
     exit.send(data);
-    const first = (await waiting) as Uint8Array;
-    expect(first.length).toBe(131 * CELL);
-    expect(concat(first, (await stream.read()) as Uint8Array)).toEqual(data);
+    const parts = [(await waiting) as Uint8Array];
+    while (concat(...parts).length < data.length) parts.push((await stream.read()) as Uint8Array);
+    // Whole cells, as many as fit 2, 4, 8, … KiB.
+    expect(parts.map(({ length }) => length / CELL)).toEqual([4, 8, 16, 32, 65, 131, 131, 13]);
+    expect(Buffer.compare(concat(...parts), data)).toBe(0);
+  });
+
+  test("what was read stays as it was, whatever comes after it", async () => {
+    const { circuit, relays } = await testCircuit(1);
+    const stream = await circuit.openStream("example.com", 80);
+    const [exit] = relays.streams() as [ExitStream];
+    const parts: Uint8Array[] = [];
+    const data = pattern(300 * CELL);
+    for (let at = 0; at < data.length; at += 3 * CELL) {
+      exit.send(data.subarray(at, at + 3 * CELL));
+      parts.push((await stream.read()) as Uint8Array);
+      await relays.idle();
+    }
+    expect(Buffer.compare(concat(...parts), data)).toBe(0);
   });
 
   test("data and END in one flight are delivered whole, then a clean end, as often as asked", async () => {
@@ -336,9 +226,12 @@ describe("back-pressure", () => {
     void exit.send(pattern(250 * CELL));
     await relays.idle();
     expect(sendmes()).toEqual(["circuit", "circuit"]);
-    await stream.read();
-    await relays.idle();
-    expect(sendmes().slice(2)).toEqual(["stream", "stream"]);
+    for (let cells = 0; cells < 250; ) {
+      cells += ((await stream.read()) as Uint8Array).length / CELL;
+      await relays.idle();
+      expect(sendmes().slice(2)).toEqual(new Array(Math.floor(cells / 50)).fill("stream"));
+    }
+    expect(sendmes()).toHaveLength(7);
   });
 
   test("a write waits for the stream's window", async () => {
@@ -347,18 +240,20 @@ describe("back-pressure", () => {
     const [exit] = relays.streams() as [ExitStream];
     relays.behaviour.acknowledgesStreams = false;
     let done = false;
-    const writing = stream.write(new Uint8Array(600 * CELL)).then(() => {
+    const writing = stream.write(new Uint8Array(620 * CELL)).then(() => {
       done = true;
     });
     await relays.idle();
     expect(exit.cellsReceived).toBe(500);
     expect(done).toBe(false);
-    for (let i = exit.flow.consumed(150); i > 0; i--) {
-      relays.send(0, RelayCommand.SENDME, exit.id, new Uint8Array(0));
-    }
+    for (let i = 0; i < 2; i++) relays.send(0, RelayCommand.SENDME, exit.id, new Uint8Array(0));
+    await relays.idle();
+    expect(exit.cellsReceived).toBe(600);
+    expect(done).toBe(false);
+    relays.send(0, RelayCommand.SENDME, exit.id, new Uint8Array(0));
     await writing;
     await relays.idle();
-    expect(exit.receivedBytes.length).toBe(600 * CELL);
+    expect(exit.receivedBytes.length).toBe(620 * CELL);
   });
 
   test("writes wait for the circuit's window, which all streams share", async () => {

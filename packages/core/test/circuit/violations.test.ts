@@ -6,21 +6,33 @@ import type { LogEvent } from "../../src/base/ports.ts";
 import { createCircuit } from "../../src/circuit/create.ts";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import { relayCellV0 } from "../../src/circuit/relaycell/format.ts";
+import { CellBody } from "../../src/circuit/relaycrypto/cell-body.ts";
 import { COMMAND } from "../../src/link/commands.ts";
-import {
-  type ExitStream,
-  pattern,
-  TestRelays as Relays,
-  type TestRelays,
-  testCircuit,
-  testRelay,
-} from "./relay.ts";
+import { ScriptedRelays } from "../../src/testing/relay/channel.ts";
+import type { ExitStream } from "../../src/testing/relay/exit-stream.ts";
+import { scriptedRelay } from "../../src/testing/relay/keys.ts";
+import { pattern, testCircuit } from "./relay.ts";
 
-const { BEGIN, CONNECTED, DATA, DROP, END, EXTENDED2, RESOLVE, RESOLVED, SENDME, TRUNCATED } = RelayCommand;
+const {
+  BEGIN,
+  BEGIN_DIR,
+  CONNECTED,
+  DATA,
+  DROP,
+  END,
+  EXTEND2,
+  EXTENDED2,
+  RESOLVE,
+  RESOLVED,
+  SENDME,
+  TRUNCATED,
+  XOFF,
+  XON,
+} = RelayCommand;
 const NOTHING = new Uint8Array(0);
 const LAST = 2;
 
-type Misdeed = (relays: TestRelays, stream: ExitStream) => void;
+type Misdeed = (relays: ScriptedRelays, stream: ExitStream) => void;
 
 const raw =
   (hop: number, command: number, streamId: (stream: ExitStream) => number, data: Uint8Array): Misdeed =>
@@ -56,6 +68,16 @@ const MISDEEDS: readonly (readonly [what: string, rule: string, misdeed: Misdeed
   ["RESOLVED from another hop than the stream's", "WRONG_HOP", raw(1, RESOLVED, own, NOTHING)],
   ["RESOLVED without a stream id", "STREAM_ID", raw(LAST, RESOLVED, none, NOTHING)],
   ["RESOLVE from a relay", "UNEXPECTED_COMMAND", raw(LAST, RESOLVE, own, one)],
+  ["BEGIN_DIR from a relay", "UNEXPECTED_COMMAND", raw(LAST, BEGIN_DIR, own, NOTHING)],
+  ["EXTEND2 from a relay", "UNEXPECTED_COMMAND", raw(LAST, EXTEND2, none, one)],
+  ["EXTENDED, which only old relays know", "UNEXPECTED_COMMAND", raw(LAST, 7, none, one)],
+  ["XOFF on a hop with windows", "XOFF", raw(LAST, XOFF, own, Uint8Array.of(0))],
+  ["XON on a hop with windows", "XON", raw(LAST, XON, own, Uint8Array.of(0, 0, 0, 0, 9))],
+  ["XOFF without a stream id", "STREAM_ID", raw(LAST, XOFF, none, Uint8Array.of(0))],
+  ["XON without a stream id", "STREAM_ID", raw(LAST, XON, none, Uint8Array.of(0, 0, 0, 0, 9))],
+  ["XOFF on an unknown stream", "UNKNOWN_STREAM", raw(LAST, XOFF, other, Uint8Array.of(0))],
+  ["XON from another hop than the stream's", "WRONG_HOP", raw(1, XON, own, Uint8Array.of(0, 0, 0, 0, 9))],
+  ["a DROP on a stream", "STREAM_ID", raw(LAST, DROP, own, NOTHING)],
   ["relay command 0", "UNKNOWN_COMMAND", raw(LAST, 0, own, one)],
   ["an unknown relay command", "UNKNOWN_COMMAND", raw(LAST, 99, own, one)],
   ["a conflux command", "UNKNOWN_COMMAND", raw(LAST, 20, none, one)],
@@ -67,10 +89,10 @@ const MISDEEDS: readonly (readonly [what: string, rule: string, misdeed: Misdeed
     "a relay cell that claims too much data",
     "MALFORMED",
     (relays) => {
-      const body = new Uint8Array(509);
-      relayCellV0.encode(body, DATA, 1, one);
-      body[9] = 2;
-      relays.sendBody(LAST, body);
+      const cell = new CellBody();
+      relayCellV0.encode(cell, DATA, 1, one);
+      cell.bytes[9] = 2;
+      relays.sendCell(LAST, cell);
     },
   ],
   ["a RELAY_EARLY cell", "RELAY_EARLY", (relays) => relays.deliver(COMMAND.relayEarly, new Uint8Array(509))],
@@ -103,6 +125,8 @@ describe("on a stream that is not connected", () => {
   test.each([
     ["DATA", DATA, one, "WRONG_STATE"],
     ["SENDME", SENDME, NOTHING, "SENDME"],
+    ["XOFF", XOFF, Uint8Array.of(0), "XOFF"],
+    ["XON", XON, Uint8Array.of(0, 0, 0, 0, 9), "XON"],
     ["a CONNECTED that does not parse", CONNECTED, one, "MALFORMED"],
   ] as const)("%s", async (_, command, data, rule) => {
     const { circuit, relays } = await testCircuit(2);
@@ -120,6 +144,8 @@ describe("after END", () => {
     ["SENDME", SENDME, NOTHING],
     ["CONNECTED", CONNECTED, NOTHING],
     ["RESOLVED", RESOLVED, NOTHING],
+    ["XOFF", XOFF, Uint8Array.of(0)],
+    ["XON", XON, Uint8Array.of(0, 0, 0, 0, 9)],
   ] as const)("%s on a stream that the relay ended", async (_, command, data) => {
     const { circuit, relays } = await testCircuit(2);
     const stream = await circuit.openStream("example.com", 80);
@@ -142,6 +168,18 @@ describe("SENDMEs that authenticate nothing", () => {
     expect(await circuit.closed).toMatchObject({ code: "ALLIUM_E_CIRCUIT_SENDME_TAG" });
   });
 
+  test("a longer tag that begins with the right one", async () => {
+    const { circuit, relays } = await testCircuit(2);
+    const stream = await circuit.openStream("example.com", 80);
+    const tags: Uint8Array[] = [];
+    relays.behaviour.intercept = ({ command, tag }) => command === DATA && tags.push(tag) > 0;
+    await stream.write(pattern(101 * 498));
+    await relays.idle();
+    const tag = Uint8Array.of(...(tags[99] as Uint8Array), 0);
+    relays.sendMessage(1, 0, { command: SENDME, version: 1, tag });
+    expect(await circuit.closed).toMatchObject({ code: "ALLIUM_E_CIRCUIT_SENDME_TAG" });
+  });
+
   test("the right tag from another hop", async () => {
     const { circuit, relays } = await testCircuit(2);
     const stream = await circuit.openStream("example.com", 80);
@@ -155,8 +193,8 @@ describe("SENDMEs that authenticate nothing", () => {
 });
 
 test("a violation is logged with its code and nothing of the destination", async () => {
-  const relay = await testRelay();
-  const relays = new Relays([relay]);
+  const relay = await scriptedRelay();
+  const relays = new ScriptedRelays([relay]);
   const events: LogEvent[] = [];
   const circuit = await createCircuit({
     id: 4,

@@ -20,7 +20,7 @@ export function fastHandshake(x: Uint8Array = randomBytes(FAST_LENGTH)): ClientH
       if (!equalBytes(keys.subarray(0, FAST_LENGTH), relayPart.subarray(FAST_LENGTH))) {
         throw circuitViolation("HANDSHAKE", "CREATED_FAST's derivative key data does not match");
       }
-      return keys.subarray(FAST_LENGTH);
+      return { keyMaterial: keys.subarray(FAST_LENGTH), message: undefined };
     },
   };
 }

@@ -1,5 +1,5 @@
 // The client's side of the ntor handshake (tor-spec 5.1.4, KDF-RFC5869 of 5.2.2).
-// Not here: ntor-v3, which carries extensions.
+// Not here: ntor-v3, which carries extensions (ntor-v3.ts).
 
 import { concat, equalBytes } from "../../base/bytes.ts";
 import { utf8 } from "../../base/encoding.ts";
@@ -68,7 +68,7 @@ export async function ntorHandshake(target: NtorTarget, ephemeral?: X25519KeyPai
         if (!equalBytes(secrets.auth, relayPart.subarray(G_LENGTH))) {
           throw circuitViolation("HANDSHAKE", "the relay's ntor AUTH does not match");
         }
-        return secrets.keyMaterial(length);
+        return { keyMaterial: secrets.keyMaterial(length), message: undefined };
       } finally {
         for (const secret of [xy, xb]) secret.fill(0);
         secrets.destroy();

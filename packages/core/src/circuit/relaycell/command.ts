@@ -1,4 +1,4 @@
-// Relay commands (tor-spec 6.1).
+// Relay commands (tor-spec 6.1; proposal 324 for XOFF and XON).
 
 export const RelayCommand = {
   BEGIN: 1,
@@ -13,4 +13,6 @@ export const RelayCommand = {
   BEGIN_DIR: 13,
   EXTEND2: 14,
   EXTENDED2: 15,
+  XOFF: 43,
+  XON: 44,
 } as const;

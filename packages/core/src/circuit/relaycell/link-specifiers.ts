@@ -14,10 +14,13 @@ export interface LinkSpecifier {
 /** LSTYPE (tor-spec 5.1.2). */
 export const LinkSpecifierType = { IPV4: 0, IPV6: 1, RSA_ID: 2, ED25519_ID: 3 } as const;
 
-/** A relay's specifiers in the order of C tor (IPv4, RSA, Ed25519, IPv6), one address of each family. */
+/**
+ * A relay's specifiers in the order of C tor: IPv4, RSA, Ed25519. C tor's clients leave the IPv6 address out, so a client
+ * that names it would stand out; it stands where there is no other.
+ */
 export function linkSpecifiers(target: ChannelTarget): LinkSpecifier[] {
   const v4 = target.addresses.find((address) => address.family === 4);
-  const v6 = target.addresses.find((address) => address.family === 6);
+  const v6 = v4 === undefined ? target.addresses.find((address) => address.family === 6) : undefined;
   return [
     ...(v4 === undefined ? [] : [{ type: LinkSpecifierType.IPV4, data: socketBytes(v4) }]),
     { type: LinkSpecifierType.RSA_ID, data: target.rsaId },

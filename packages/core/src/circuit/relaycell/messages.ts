@@ -1,5 +1,5 @@
-// Relay messages as typed values (tor-spec 5.1.2, 5.4, 6.2 to 6.4, 7.3.1).
-// Not here: the messages of onion services, conflux, circuit padding, XON and XOFF.
+// Relay messages as typed values (tor-spec 5.1.2, 5.4, 6.2 to 6.4, 7.3.1; proposal 324 4.1 for XOFF and XON).
+// Not here: the messages of onion services, conflux and circuit padding.
 
 import { formatIp, parseIpv6 } from "../../base/address.ts";
 import { Reader, Writer } from "../../base/bytes.ts";
@@ -95,6 +95,17 @@ export interface BeginDir {
   readonly command: typeof RelayCommand.BEGIN_DIR;
 }
 
+/** Both are of version 0, the only one there is. */
+export interface Xoff {
+  readonly command: typeof RelayCommand.XOFF;
+}
+
+export interface Xon {
+  readonly command: typeof RelayCommand.XON;
+  /** How fast the stream is read, in kilobytes (1000 bytes) a second; 0 is no limit. */
+  readonly kbpsEwma: number;
+}
+
 export type RelayMessage =
   | Begin
   | Data
@@ -107,7 +118,9 @@ export type RelayMessage =
   | Extend2
   | Extended2
   | Drop
-  | BeginDir;
+  | BeginDir
+  | Xoff
+  | Xon;
 
 /** Types of answers in RESOLVED (tor-spec 6.4). */
 export const AnswerType = { HOSTNAME: 0, IPV4: 4, IPV6: 6, TRANSIENT_ERROR: 0xf0, ERROR: 0xf1 } as const;
@@ -116,6 +129,8 @@ export const AnswerType = { HOSTNAME: 0, IPV4: 4, IPV6: 6, TRANSIENT_ERROR: 0xf0
 const NO_TTL = 0xffffffff;
 /** SENDME version 1: authenticated (tor-spec 7.3.1). */
 export const SENDME_V1 = 1;
+/** The version of XOFF and XON (proposal 324 4.1). */
+const FLOW_CONTROL_V0 = 0;
 /** Address type in CONNECTED's IPv6 form (tor-spec 6.2). */
 const CONNECTED_IPV6 = 6;
 
@@ -148,6 +163,10 @@ export function encodeMessage(message: RelayMessage): Uint8Array {
       return writeHandshake(writeLinkSpecifiers(writer, message.linkSpecifiers), message.handshake).finish();
     case RelayCommand.EXTENDED2:
       return writer.vector(2, message.handshake).finish();
+    case RelayCommand.XOFF:
+      return writer.u8(FLOW_CONTROL_V0).finish();
+    case RelayCommand.XON:
+      return writer.u8(FLOW_CONTROL_V0).u32(message.kbpsEwma).finish();
     default:
       return new Uint8Array(0);
   }
@@ -182,6 +201,12 @@ export function decodeMessage(command: number, data: Uint8Array): RelayMessage {
     case RelayCommand.DROP:
     case RelayCommand.BEGIN_DIR:
       return { command };
+    case RelayCommand.XOFF:
+      readFlowControlVersion(reader);
+      return { command };
+    case RelayCommand.XON:
+      readFlowControlVersion(reader);
+      return { command, kbpsEwma: reader.u32() };
     default:
       throw circuitViolation("UNKNOWN_COMMAND", `relay command ${command}`);
   }
@@ -263,4 +288,9 @@ function decodeSendme(data: Uint8Array): Sendme {
   const reader = new Reader(data, malformedMessage);
   const version = reader.u8();
   return { command, version, tag: reader.vector(2) };
+}
+
+function readFlowControlVersion(reader: Reader): void {
+  const version = reader.u8();
+  if (version !== FLOW_CONTROL_V0) throw malformedMessage(`XOFF or XON of version ${version}`);
 }
