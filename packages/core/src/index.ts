@@ -10,10 +10,13 @@ export { isTorError, TorError } from "./base/errors.ts";
 export type { DetailEvent } from "./base/events.ts";
 export { memoryStore } from "./base/memory-store.ts";
 export type {
+  Ciphers,
   Clock,
+  CtrCipher,
   Dialer,
   DialOptions,
   Duplex,
+  GcmCipher,
   Log,
   LogEvent,
   LogLevel,
@@ -21,14 +24,20 @@ export type {
   Timer,
 } from "./base/ports.ts";
 export type { ResolvedAddress } from "./circuit/api.ts";
+export type {
+  ResolveOptions,
+  SocketAddress,
+  TorClientEvents,
+  TorClientLike,
+  TorViewLike,
+} from "./client/api.ts";
 export type { GuardRecord, GuardState, Guards } from "./client/guards.ts";
-export type { PathOptions, TorClientOptions } from "./client/options.ts";
+export type { CircuitSettings, PathOptions, StreamSettings, TorClientOptions } from "./client/options.ts";
 export type { ClientStats } from "./client/stats.ts";
 export type { ClientStatus, Phase } from "./client/status.ts";
 export type { StreamInfo } from "./client/stream-opener.ts";
-export type { TorClientEvents } from "./client/tor-client.ts";
 export { TorClient } from "./client/tor-client.ts";
-export type { ResolveOptions, SocketAddress, TorView } from "./client/view.ts";
+export type { TorView } from "./client/view.ts";
 export type { NetworkConfig } from "./directory/api.ts";
 export { parseNetworkConfig } from "./directory/network-config.ts";
 export { publicNetwork } from "./directory/public-network.ts";

@@ -81,6 +81,9 @@ export class Engine<N extends Network> {
     });
     this.opener = new ExitStreamOpener({
       pool: this.pool,
+      clock,
+      optimisticData: options.streams.optimisticData,
+      connectTimeout: options.streams.connectTimeout,
       allowPrivateAddresses: options.network.allowPrivateAddresses === true,
       ready: (signal) => this.ready(signal),
       onStream: events.stream,

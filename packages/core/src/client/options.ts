@@ -3,16 +3,32 @@
 import { defaultRetryPolicy, type RetryPolicy } from "../base/backoff.ts";
 import { systemClock } from "../base/clock.ts";
 import { badApiUsage, type TorError } from "../base/errors.ts";
-import type { Clock, Dialer, Log, Store } from "../base/ports.ts";
+import type { Ciphers, Clock, Dialer, Log, Store } from "../base/ports.ts";
 import type { NetworkConfig } from "../directory/api.ts";
 import { parseNetworkConfig } from "../directory/network-config.ts";
 import { publicNetwork } from "../directory/public-network.ts";
+import type { PaddingMode } from "../path/padding.ts";
 
 export interface PathOptions {
   /** Milliseconds from its first stream after which a circuit takes no more; 10 minutes unless told otherwise. */
   readonly maxCircuitDirtiness?: number;
   /** Milliseconds for building a circuit; 60 seconds unless told otherwise. */
   readonly circuitBuildTimeout?: number;
+}
+
+export interface CircuitSettings {
+  /**
+   * Whether exits that can are asked for Counter Galois Onion, which keeps relays from marking cells; true unless told
+   * otherwise. Without it transfers cost less, and an exit can tell this client from others.
+   */
+  readonly cgo?: boolean;
+}
+
+export interface StreamSettings {
+  /** Whether what is written goes out before the exit is connected, which saves a round trip; true unless told otherwise. */
+  readonly optimisticData?: boolean;
+  /** Milliseconds for an exit to connect or to resolve before another one is tried; 15 s unless told otherwise. */
+  readonly connectTimeout?: number;
 }
 
 export interface TorClientOptions {
@@ -23,12 +39,26 @@ export interface TorClientOptions {
   /** Which Tor network; the public one unless told otherwise. */
   readonly network?: NetworkConfig;
   readonly path?: PathOptions;
+  readonly circuits?: CircuitSettings;
+  readonly streams?: StreamSettings;
   /** How circuits and the bootstrap are tried again. */
   readonly retry?: Partial<RetryPolicy>;
   readonly log?: Log;
   /** Closes the client when it aborts. */
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
+  /**
+   * Padding of the link to the guard, which hides from observers of the network when the client is active: `normal`,
+   * `reduced` for metered connections (half the traffic, links kept half as long), or `off`.
+   */
+  readonly channelPadding?: PaddingMode;
+  /** Synchronous ciphers, where the platform has them; `nodeCiphers()` of `@allium/bridge` in Node. */
+  readonly ciphers?: Ciphers;
+  /**
+   * Bytes that may wait for readers of all streams together, 64 MiB unless told otherwise. Above it the stream whose data
+   * have waited longest is ended with `ALLIUM_E_MEMORY_LIMIT`.
+   */
+  readonly memoryLimit?: number;
 }
 
 /** The options with their defaults. */
@@ -37,19 +67,38 @@ export interface CheckedOptions {
   readonly store: Store;
   readonly network: NetworkConfig;
   readonly path: Required<PathOptions>;
+  readonly circuits: Required<CircuitSettings>;
+  readonly streams: Required<StreamSettings>;
   readonly retry: RetryPolicy;
   readonly log: Log | undefined;
   readonly signal: AbortSignal | undefined;
   readonly clock: Clock;
+  readonly ciphers: Ciphers | undefined;
+  readonly memoryLimit: number;
+  readonly padding: PaddingMode;
 }
 
 /** tor(1) "MaxCircuitDirtiness". */
 const MAX_CIRCUIT_DIRTINESS = 600_000;
 
+/** C tor gives a circuit 10 to 15 s before it tries another (connection_ap_expire_beginning). */
+const CONNECT_TIMEOUT = 15_000;
+
 /** param-spec "cbtinitialtimeout". */
 const CIRCUIT_BUILD_TIMEOUT = 60_000;
 
-const KNOWN = new Set(["dialer", "store", "network", "path", "retry", "log", "signal", "clock"]);
+/** Less could not hold one read. */
+const LEAST_MEMORY = 1024 * 1024;
+
+/** One stream may hold 8 MiB; a page that reads what it asks for stays far below. */
+const MEMORY_LIMIT = 64 * 1024 * 1024;
+
+const KNOWN = new Set([
+  ...["dialer", "store", "network", "path", "circuits", "streams", "retry", "log", "signal", "clock"],
+  ...["ciphers", "memoryLimit", "channelPadding"],
+]);
+const KNOWN_CIRCUITS = new Set(["cgo"]);
+const KNOWN_STREAMS = new Set(["optimisticData", "connectTimeout"]);
 const KNOWN_PATH = new Set(["maxCircuitDirtiness", "circuitBuildTimeout"]);
 
 function wrong(message: string): TorError {
@@ -60,22 +109,34 @@ function wrong(message: string): TorError {
 export function checkOptions(options: TorClientOptions): CheckedOptions {
   if (typeof options !== "object" || options === null) throw wrong("options must be an object");
   refuseUnknown(options, KNOWN, "option");
-  const { dialer, store, network = publicNetwork, log, signal, clock = systemClock } = options;
+  const { dialer, store, network = publicNetwork, log, signal, clock = systemClock, ciphers } = options;
+  const { memoryLimit = MEMORY_LIMIT, channelPadding: padding = "normal" } = options;
   if (typeof dialer?.dial !== "function") throw wrong("dialer must be a Dialer");
   if (typeof store?.get !== "function" || typeof store.set !== "function" || typeof store.lock !== "function")
     throw wrong("store must be a Store");
   if (typeof clock?.now !== "function" || typeof clock.timer !== "function")
     throw wrong("clock must be a Clock");
+  if (ciphers !== undefined && (typeof ciphers.gcm !== "function" || typeof ciphers.ctr !== "function"))
+    throw wrong("ciphers must be Ciphers");
+  if (!["normal", "reduced", "off"].includes(padding))
+    throw wrong('channelPadding must be "normal", "reduced" or "off"');
+  if (!Number.isSafeInteger(memoryLimit) || memoryLimit < LEAST_MEMORY)
+    throw wrong(`memoryLimit must be a whole number of bytes, ${LEAST_MEMORY} at the least`);
   if (log !== undefined && typeof log !== "function") throw wrong("log must be a function");
   return {
     dialer,
     store,
     network: network === publicNetwork ? network : parseNetworkConfig(network),
     path: checkPath(options.path ?? {}),
+    circuits: checkCircuits(options.circuits ?? {}),
+    streams: checkStreams(options.streams ?? {}),
     retry: checkRetry({ ...defaultRetryPolicy, ...options.retry }),
     log,
     signal,
     clock,
+    ciphers,
+    memoryLimit,
+    padding,
   };
 }
 
@@ -85,6 +146,21 @@ function checkPath(path: PathOptions): Required<PathOptions> {
   positive(maxCircuitDirtiness, "path.maxCircuitDirtiness");
   positive(circuitBuildTimeout, "path.circuitBuildTimeout");
   return { maxCircuitDirtiness, circuitBuildTimeout };
+}
+
+function checkCircuits(circuits: CircuitSettings): Required<CircuitSettings> {
+  refuseUnknown(circuits, KNOWN_CIRCUITS, "circuit option");
+  const { cgo = true } = circuits;
+  if (typeof cgo !== "boolean") throw wrong("circuits.cgo must be true or false");
+  return { cgo };
+}
+
+function checkStreams(streams: StreamSettings): Required<StreamSettings> {
+  refuseUnknown(streams, KNOWN_STREAMS, "stream option");
+  const { optimisticData = true, connectTimeout = CONNECT_TIMEOUT } = streams;
+  if (typeof optimisticData !== "boolean") throw wrong("streams.optimisticData must be true or false");
+  positive(connectTimeout, "streams.connectTimeout");
+  return { optimisticData, connectTimeout };
 }
 
 function checkRetry(policy: RetryPolicy): RetryPolicy {

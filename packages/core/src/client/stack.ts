@@ -2,7 +2,8 @@
 // view of the network, wired together. TorClient stands on it, and so does a bridge that only follows the consensus.
 
 import { toHex, utf8 } from "../base/encoding.ts";
-import type { Clock, Dialer, Log, Store } from "../base/ports.ts";
+import { MemoryQuota } from "../base/memory-quota.ts";
+import type { Ciphers, Clock, Dialer, Log, Store } from "../base/ports.ts";
 import { sha256 } from "../crypto/hash.ts";
 import type { NetDir, NetworkConfig } from "../directory/api.ts";
 import { DirectoryManager, type DirectoryManagerOptions } from "../directory/manager.ts";
@@ -11,6 +12,7 @@ import { CircuitBuilder } from "../path/builder.ts";
 import { ChannelPool } from "../path/channels.ts";
 import { CircuitDirectoryConnector } from "../path/connector.ts";
 import { type GuardEvent, SampledGuards } from "../path/guards.ts";
+import type { PaddingMode } from "../path/padding.ts";
 import { type CircuitInfo, CircuitRegistry } from "../path/registry.ts";
 import { PathSelector } from "../path/select.ts";
 
@@ -20,6 +22,11 @@ export interface StackOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log | undefined;
+  readonly ciphers?: Ciphers | undefined;
+  /** Bytes that may wait for readers of all streams together. */
+  readonly memoryLimit: number;
+  readonly padding: PaddingMode;
+  readonly circuits: { readonly cgo: boolean };
   /** Milliseconds for a circuit of three hops. */
   readonly circuitBuildTimeout: number;
   /** Bytes flow to a relay, or through a bridge towards one. */
@@ -39,6 +46,7 @@ export class NetworkStack {
   readonly channels: ChannelPool;
   readonly registry: CircuitRegistry;
   readonly guards: SampledGuards;
+  readonly memory: MemoryQuota;
   readonly builder: CircuitBuilder;
   readonly directory: DirectoryManager;
   readonly #connector: CircuitDirectoryConnector;
@@ -46,7 +54,7 @@ export class NetworkStack {
   #selector: PathSelector | undefined;
 
   constructor(options: StackOptions) {
-    const { network, store, clock, log, circuitBuildTimeout } = options;
+    const { network, store, clock, log, ciphers, padding, circuits, circuitBuildTimeout } = options;
     this.#distinctSubnets = network.allowPrivateAddresses !== true;
     this.channels = channelPool(options);
     this.registry = new CircuitRegistry(options.onCircuit);
@@ -54,13 +62,10 @@ export class NetworkStack {
       ...{ store, key: guardsKey(network), clock, log, onEvent: options.onGuard },
       sample: (netdir, allowed) => this.selectorFor(netdir).sampleGuard(allowed),
     });
-    const { channels, registry, guards } = this;
+    this.memory = new MemoryQuota(options.memoryLimit, "the client");
+    const { channels, registry, guards, memory } = this;
     this.builder = new CircuitBuilder({
-      channels,
-      registry,
-      guards,
-      clock,
-      log,
+      ...{ channels, registry, guards, memory, clock, log, ciphers, padding, circuits },
       timeout: circuitBuildTimeout,
     });
     const selectorFor = (netdir: NetDir) => this.selectorFor(netdir);
@@ -92,7 +97,8 @@ function guardsKey(network: NetworkConfig): string {
   return `guards/${toHex(sha256(utf8(authorities.join()))).slice(0, 16)}`;
 }
 
-function channelPool({ dialer, clock, log, onDialled, onChannel }: StackOptions): ChannelPool {
+function channelPool(options: StackOptions): ChannelPool {
+  const { dialer, clock, log, ciphers, padding, onDialled, onChannel } = options;
   const watched: Dialer = {
     async dial(target, options) {
       const duplex = await dialer.dial(target, options);
@@ -102,9 +108,10 @@ function channelPool({ dialer, clock, log, onDialled, onChannel }: StackOptions)
   };
   return new ChannelPool({
     clock,
+    padding,
     async open(target, signal) {
       const channel = await openChannel({
-        ...{ dialer: watched, target, clock, signal },
+        ...{ dialer: watched, target, clock, signal, ciphers, stopRelayPadding: padding !== "normal" },
         ...(log === undefined ? {} : { log }),
       });
       onChannel?.();

@@ -19,6 +19,8 @@ export interface ClientStats {
     readonly opened: number;
     readonly failed: number;
   };
+  /** Bytes that wait for readers of all streams together, and how many may. */
+  readonly memory: { readonly used: number; readonly limit: number };
   readonly guards: {
     readonly total: number;
     readonly confirmed: number;

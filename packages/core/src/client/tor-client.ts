@@ -2,34 +2,22 @@
 // Not in this room: protocol; which relays, when and why (path). Not yet here: WebSocket, onion services.
 
 import { TypedEventTarget } from "../base/events.ts";
-import type { Log, LogEvent } from "../base/ports.ts";
+import type { Log } from "../base/ports.ts";
 import type { ResolvedAddress } from "../circuit/api.ts";
 import type { TorFetchInit } from "../net/fetch.ts";
 import type { TorSocket, TorSocketOptions } from "../net/socket.ts";
-import type { GuardEvent } from "../path/guards.ts";
 import type { CircuitInfo } from "../path/registry.ts";
+import type { ResolveOptions, SocketAddress, TorClientEvents, TorClientLike } from "./api.ts";
 import { Engine } from "./engine.ts";
 import { Guards } from "./guards.ts";
 import { checkOptions, type TorClientOptions } from "./options.ts";
 import { NetworkStack } from "./stack.ts";
 import { type ClientStats, guardStats, StreamCounter } from "./stats.ts";
 import type { ClientStatus } from "./status.ts";
-import type { StreamInfo } from "./stream-opener.ts";
-import { type ResolveOptions, type SocketAddress, TorView } from "./view.ts";
-
-/** The client's events; the value is in `event.detail`. None carries a destination. */
-export interface TorClientEvents {
-  status: ClientStatus;
-  /** A circuit is being built, is open, or is gone. */
-  circuit: CircuitInfo;
-  stream: StreamInfo;
-  guard: GuardEvent;
-  /** Log lines of level `info` and above; the `log` option gets all of them. */
-  log: LogEvent;
-}
+import { TorView } from "./view.ts";
 
 /** A Tor client. It does nothing until its first use; `close()` it when it is no longer needed. */
-export class TorClient extends TypedEventTarget<TorClientEvents> {
+export class TorClient extends TypedEventTarget<TorClientEvents> implements TorClientLike {
   readonly guards: Guards;
   readonly #engine: Engine<NetworkStack>;
   readonly #streams = new StreamCounter();
@@ -117,12 +105,13 @@ export class TorClient extends TypedEventTarget<TorClientEvents> {
   }
 
   stats(): ClientStats {
-    const { registry, channels, guards } = this.#engine.network;
+    const { registry, channels, guards, memory } = this.#engine.network;
     const open = registry.list().filter(({ state }) => state === "open").length;
     return {
       channels: channels.size,
       circuits: { open, building: registry.list().length - open, ...registry.counts },
       streams: this.#streams.stats,
+      memory: { used: memory.used, limit: memory.limit },
       guards: guardStats(guards.export()),
     };
   }

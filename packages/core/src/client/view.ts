@@ -7,18 +7,10 @@ import type { NameResolver, StreamOpener } from "../net/api.ts";
 import { type TorFetchInit, torFetch } from "../net/fetch.ts";
 import { parseDestination } from "../net/host.ts";
 import { connect, type TorSocket, type TorSocketOptions } from "../net/socket.ts";
-
-/** Where a socket goes: `"host:port"`, `"[ipv6]:port"`, or both apart. */
-export type SocketAddress = string | { hostname: string; port: number };
-
-export interface ResolveOptions {
-  readonly signal?: AbortSignal;
-  /** Requests with different keys share no circuit. */
-  readonly isolation?: string;
-}
+import type { ResolveOptions, SocketAddress, TorViewLike } from "./api.ts";
 
 /** Streams opened through one view share circuits only among themselves. */
-export class TorView {
+export class TorView implements TorViewLike {
   readonly #opener: StreamOpener & NameResolver;
   readonly #keys: readonly string[];
   readonly #isolated: StreamOpener & NameResolver;
@@ -59,8 +51,13 @@ export class TorView {
 
   /** A view within this one. Equal keys give the same circuits. @throws TorError `bad-api-usage` */
   isolate(key: string): TorView {
-    if (typeof key !== "string" || key === "")
-      throw badApiUsage("ALLIUM_E_BAD_ISOLATION_KEY", "an isolation key is a text that is not empty");
-    return new TorView(this.#opener, [...this.#keys, key], this.#clock);
+    return new TorView(this.#opener, nestedKeys(this.#keys, key), this.#clock);
   }
+}
+
+/** The keys of a view within a view. @throws TorError `bad-api-usage` */
+export function nestedKeys(keys: readonly string[], key: string): string[] {
+  if (typeof key !== "string" || key === "")
+    throw badApiUsage("ALLIUM_E_BAD_ISOLATION_KEY", "an isolation key is a text that is not empty");
+  return [...keys, key];
 }

@@ -22,6 +22,9 @@ export interface WatchOptions {
 /** Milliseconds for a circuit of three hops, of which only the first is ever built here. */
 const CIRCUIT_BUILD_TIMEOUT = 60_000;
 
+/** Documents are read as they come: more than this of them never waits. */
+const MEMORY_LIMIT = 32 * 1024 * 1024;
+
 /** A bridge without a consensus is of no use, so it tries for ever; the downloads within have retries of their own. */
 const POLICY: RetryPolicy = {
   attempts: Number.POSITIVE_INFINITY,
@@ -37,6 +40,7 @@ export async function watchConsensus(options: WatchOptions): Promise<void> {
   throwIfAborted(signal);
   const stack = new NetworkStack({
     ...{ network, dialer, store, clock, log, circuitBuildTimeout: CIRCUIT_BUILD_TIMEOUT },
+    ...{ memoryLimit: MEMORY_LIMIT, padding: "normal", circuits: { cgo: true } },
     directory: { consensusOnly: true, onNetDir },
   });
   try {

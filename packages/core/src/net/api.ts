@@ -19,7 +19,10 @@ export interface NameResolver {
   resolve(request: ResolveRequest): Promise<ResolvedAddress[]>;
 }
 
-/** Implemented by the client: picks or builds a circuit whose exit allows the port and opens the stream. */
+/**
+ * Implemented by the client: picks or builds a circuit whose exit allows the port and opens the stream, which may be given
+ * out before its exit is connected: what is written then goes along with the request to connect.
+ */
 export interface StreamOpener {
   openStream(request: StreamRequest): Promise<TorStream>;
 }

@@ -25,7 +25,7 @@ export function makeResponse(response: HttpResponse, origin: ResponseOrigin): Re
   const real = new Response(responseBody(response, origin.signal), { status, statusText, headers });
   const url = new URL(origin.url);
   url.hash = "";
-  return described(real, { url: url.href, redirected: origin.redirected, headers });
+  return describeResponse(real, { url: url.href, redirected: origin.redirected, headers });
 }
 
 function responseBody(
@@ -73,7 +73,8 @@ function bodyStream(body: HttpBody, signal: AbortSignal | undefined): ReadableSt
   );
 }
 
-interface Description {
+/** What the Response constructor cannot be told. */
+export interface Description {
   readonly url: string;
   readonly redirected: boolean;
   readonly headers: Headers;
@@ -83,9 +84,9 @@ interface Description {
  * The constructor leaves `url` empty and, in browsers, takes Set-Cookie out of the headers; without a cookie jar the
  * caller must see it.
  */
-function described(response: Response, description: Description): Response {
+export function describeResponse(response: Response, description: Description): Response {
   const clone = () =>
-    described(Object.getPrototypeOf(response).clone.call(response), {
+    describeResponse(Object.getPrototypeOf(response).clone.call(response), {
       ...description,
       headers: new Headers(description.headers),
     });

@@ -68,7 +68,8 @@ export async function torFetch(
   }
 }
 
-function signalOf(input: string | URL | Request, init: TorFetchInit): AbortSignal | undefined {
+/** What aborts a fetch: the init's signal, `null` meaning none, or else the Request's. */
+export function signalOf(input: string | URL | Request, init: TorFetchInit): AbortSignal | undefined {
   if (init.signal !== undefined) return init.signal ?? undefined;
   return input instanceof Request ? input.signal : undefined;
 }

@@ -53,6 +53,14 @@ export function connect(
   address: string | { hostname: string; port: number },
   options: TorSocketOptions = {},
 ): TorSocket {
+  return new Socket(opener, socketDestination(address, options), options);
+}
+
+/** Where a socket goes, once its options are found possible. @throws TorError `bad-api-usage` */
+export function socketDestination(
+  address: string | { hostname: string; port: number },
+  options: TorSocketOptions,
+): Destination {
   const destination = parseDestination(address);
   const { secureTransport = "off", allowHalfOpen = false } = options;
   if (secureTransport !== "off") {
@@ -61,7 +69,7 @@ export function connect(
   if (allowHalfOpen) {
     throw badApiUsage("ALLIUM_E_SOCKET_HALF_OPEN", "allowHalfOpen is not possible: Tor has no half-close");
   }
-  return new Socket(opener, destination, options);
+  return destination;
 }
 
 class Socket implements TorSocket {
@@ -80,7 +88,10 @@ class Socket implements TorSocket {
 
   constructor(opener: StreamOpener, destination: Destination, options: TorSocketOptions) {
     this.#stream = this.#open(opener, destination, options);
-    this.opened = this.#stream.then((stream) => socketInfo(stream, destination.port));
+    this.opened = this.#stream.then(async (stream) => {
+      await stream.connected;
+      return socketInfo(stream, destination.port);
+    });
     this.opened.catch((error) => this.#end(toTorError(error)));
     this.readable = this.#makeReadable();
     this.writable = this.#makeWritable();
@@ -145,7 +156,7 @@ class Socket implements TorSocket {
       },
       write: async (chunk) => {
         // Copied, since the stream may still hold it when the writer's promise has settled.
-        const bytes = copyOf(chunk);
+        const bytes = bytesOf(chunk).slice();
         try {
           await (await this.#stream).write(bytes);
         } catch (thrown) {
@@ -185,9 +196,9 @@ function socketInfo(stream: TorStream, port: number): TorSocketInfo {
   return { remoteAddress: formatSocketAddress({ family: address.length === 4 ? 4 : 6, address, port }) };
 }
 
-function copyOf(chunk: ArrayBuffer | ArrayBufferView): Uint8Array {
-  if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk.slice(0));
-  if (ArrayBuffer.isView(chunk))
-    return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength).slice();
+/** What was written, as bytes. @throws TorError `bad-api-usage` for anything else */
+export function bytesOf(chunk: ArrayBuffer | ArrayBufferView): Uint8Array {
+  if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk);
+  if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   throw badApiUsage("ALLIUM_E_SOCKET_CHUNK", "a socket takes ArrayBuffers and views of them");
 }

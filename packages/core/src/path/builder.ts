@@ -3,15 +3,30 @@
 
 import { abortError, withTimeout } from "../base/abort.ts";
 import { TorError, toTorError } from "../base/errors.ts";
-import type { Clock, Log } from "../base/ports.ts";
-import type { Circuit, HopTarget } from "../circuit/api.ts";
+import type { MemoryQuota } from "../base/memory-quota.ts";
+import type { Ciphers, Clock, Log } from "../base/ports.ts";
+import type { CellLimits, Circuit } from "../circuit/api.ts";
 import { createCircuit } from "../circuit/create.ts";
-import type { Relay } from "../directory/api.ts";
-import type { ChannelTarget } from "../link/api.ts";
+import type { CongestionParams } from "../circuit/flow/params.ts";
+import type { HopRequest } from "../circuit/handshake/negotiation.ts";
+import { PLAIN_NTOR } from "../circuit/hop-handshake.ts";
+import type { NetDir, Relay } from "../directory/api.ts";
+import type { Channel, ChannelTarget } from "../link/api.ts";
 import { isRelaysFault } from "./blame.ts";
 import type { ChannelPool } from "./channels.ts";
 import type { GuardManager } from "./guards.ts";
+import { hopRequest, negotiationParams } from "./negotiation.ts";
+import { type PaddingMode, paddingRange, padsBeforeUse } from "./padding.ts";
 import type { CircuitPurpose, CircuitRegistry } from "./registry.ts";
+
+/**
+ * Cells that circuits of a purpose carry at the most. A consensus and all microdescriptors of the public network are 20,000
+ * cells, and a few hundred ask for them: a cache that sends six times that on one circuit is up to something.
+ */
+const CELL_LIMITS: Readonly<Record<CircuitPurpose, CellLimits>> = {
+  general: {},
+  directory: { incoming: 131_072, outgoing: 16_384 },
+};
 
 export interface CircuitBuilderOptions {
   readonly channels: ChannelPool;
@@ -19,6 +34,12 @@ export interface CircuitBuilderOptions {
   readonly guards: GuardManager;
   readonly clock: Clock;
   readonly log?: Log | undefined;
+  readonly ciphers?: Ciphers | undefined;
+  /** Where what waits for readers is counted. */
+  readonly memory?: MemoryQuota | undefined;
+  readonly padding: PaddingMode;
+  /** What the user wants of circuits. */
+  readonly circuits: { readonly cgo: boolean };
   /** Milliseconds for a circuit of three hops; one of fewer gets its share. */
   readonly timeout: number;
 }
@@ -28,6 +49,8 @@ export interface BuildRequest {
   /** A fallback directory, of which no onion key is known (CREATE_FAST), or a relay of the consensus. */
   readonly first: { readonly fallback: ChannelTarget } | { readonly relay: Relay; readonly isGuard: boolean };
   readonly others: readonly Relay[];
+  /** The view of the network, whose parameters hold for the circuit; undefined while there is none. */
+  readonly netdir: NetDir | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -55,10 +78,10 @@ export class CircuitBuilder {
         this.#build(id, request, first, signal),
       );
       registry.opened(id);
-      circuit.closed.then(() => registry.closed(id));
+      circuit.closed.then((error) => registry.closed(id, error));
       return circuit;
     } catch (error) {
-      registry.closed(id);
+      registry.closed(id, toTorError(error));
       throw error;
     }
   }
@@ -71,13 +94,16 @@ export class CircuitBuilder {
   ): Promise<Circuit> {
     const { guards } = this.#options;
     const guard = "relay" in request.first && request.first.isGuard ? request.first.relay : undefined;
-    const circuit = await this.#firstHop(id, request, first, signal).catch((thrown) => {
+    const plan = this.#plan(request);
+    const circuit = await this.#firstHop(id, request, first, plan, signal).catch((thrown) => {
       const error = toTorError(thrown);
       if (guard !== undefined && isRelaysFault(error)) guards.failed(guard);
       throw error;
     });
     try {
-      for (const relay of request.others) await circuit.extend(relay, { signal });
+      for (const [i, relay] of request.others.entries()) {
+        await circuit.extend(relay, { request: plan.hopRequest(relay, 1 + i), signal });
+      }
       if (signal.aborted) throw abortError(signal);
     } catch (error) {
       circuit.close();
@@ -87,16 +113,47 @@ export class CircuitBuilder {
     return circuit;
   }
 
+  /** What relays are asked for in their places on the circuit. Without a view of the network nobody is asked for anything. */
+  #plan({ purpose, netdir, others }: BuildRequest): Plan {
+    if (netdir === undefined) return { congestion: undefined, hopRequest: () => PLAIN_NTOR };
+    const params = negotiationParams(netdir, this.#options.circuits);
+    const last = purpose === "general" ? "exit" : "directory";
+    return {
+      congestion: params.congestion,
+      hopRequest: (relay, place) =>
+        hopRequest(relay, place === others.length ? last : "guard-or-middle", params),
+    };
+  }
+
   async #firstHop(
     id: number,
     request: BuildRequest,
     first: ChannelTarget,
+    { congestion, hopRequest }: Plan,
     signal: AbortSignal,
   ): Promise<Circuit> {
-    const { channels, clock, log } = this.#options;
+    const { channels, clock, log, ciphers, memory } = this.#options;
     const channel = await channels.get(first, signal);
-    const firstHop: HopTarget | { fast: true } =
-      "relay" in request.first ? request.first.relay : { fast: true };
-    return createCircuit({ id, channel, firstHop, clock, signal, ...(log === undefined ? {} : { log }) });
+    const onUse = this.#pad(channel, request);
+    const cellLimits = CELL_LIMITS[request.purpose];
+    const common = { id, channel, clock, log, ciphers, memory, congestion, cellLimits, signal, onUse };
+    if ("fallback" in request.first) return createCircuit({ ...common, firstHop: { fast: true } });
+    const { relay } = request.first;
+    return createCircuit({ ...common, firstHop: relay, request: hopRequest(relay, 0) });
   }
+
+  /** Has the link padded, now or when the circuit is first used: what only fetches documents hides nothing (padding-spec 2.2). */
+  #pad(channel: Channel, { netdir, others }: BuildRequest): (() => void) | undefined {
+    if (netdir === undefined || others.length === 0) return undefined;
+    const pad = () => channel.pad(paddingRange(this.#options.padding, netdir));
+    if (!padsBeforeUse(netdir)) return pad;
+    pad();
+    return undefined;
+  }
+}
+
+interface Plan {
+  readonly congestion: CongestionParams | undefined;
+  /** @param place 0 is the first hop */
+  hopRequest(relay: Relay, place: number): HopRequest;
 }

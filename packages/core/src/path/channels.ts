@@ -7,14 +7,19 @@ import { TorError, toTorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
 import { randomInt } from "../base/random.ts";
 import type { Channel, ChannelTarget, RelayIdentity } from "../link/api.ts";
+import type { PaddingMode } from "./padding.ts";
 
 export interface ChannelPoolOptions {
   readonly clock: Clock;
   /** Opens a channel to a relay; must end by itself (timeout) and when the signal aborts. */
   readonly open: (target: ChannelTarget, signal: AbortSignal) => Promise<Channel>;
+  readonly padding?: PaddingMode;
 }
 
-/** A channel without circuits is closed after 3 to 4.5 minutes, as arti does: less is costly, more is a fingerprint. */
+/**
+ * A channel without circuits is closed after 3 to 4.5 minutes, with reduced padding after half of that, as in C tor
+ * (channelpadding_get_channel_idle_timeout): less is costly, more is a fingerprint.
+ */
 const IDLE_MIN = 180_000;
 const IDLE_SPREAD = 90_000;
 const SWEEP_INTERVAL = 15_000;
@@ -99,7 +104,8 @@ export class ChannelPool {
       },
     );
     pending.catch(() => {});
-    const idleTime = IDLE_MIN + randomInt(IDLE_SPREAD);
+    const scale = this.#options.padding === "reduced" ? 0.5 : 1;
+    const idleTime = scale * (IDLE_MIN + randomInt(IDLE_SPREAD));
     const entry: Entry = { pending, controller, waiting: 0, channel: undefined, idleTime };
     this.#entries.set(key, entry);
     return entry;

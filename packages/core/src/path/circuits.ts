@@ -161,6 +161,7 @@ export class CircuitPool {
     const first = { relay: path.guard, isGuard: true };
     const circuit = await builder.build({
       purpose: "general",
+      netdir: path.netdir,
       first,
       others: [path.middle, path.exit],
       signal,
@@ -191,6 +192,11 @@ export class CircuitPool {
     }
   }
 
+  #isIdle({ circuit }: Entry): boolean {
+    const since = circuit?.unusedSince;
+    return since !== undefined && this.#options.clock.monotonic() - since > SWEEP_INTERVAL;
+  }
+
   #isStale(entry: Entry): boolean {
     const now = this.#options.clock.monotonic();
     return entry.dirtySince === undefined
@@ -212,7 +218,10 @@ export class CircuitPool {
     this.#stopSweep = () => timer.cancel();
     timer.fired.then(() => {
       this.#stopSweep = undefined;
-      for (const entry of [...this.#entries]) if (entry.retired || this.#isStale(entry)) this.#retire(entry);
+      for (const entry of [...this.#entries]) {
+        if (entry.retired || this.#isStale(entry)) this.#retire(entry);
+        else if (this.#isIdle(entry)) entry.circuit?.rest();
+      }
       if (this.#entries.size > 0) this.#startSweep();
     });
   }

@@ -79,7 +79,7 @@ export class CircuitDirectoryConnector implements DirectoryConnector {
           : await this.#pickRelay(tried, options.netdir, failure);
       const cache = toHex(identityOf(first).rsaId);
       try {
-        return await this.#openAt(cache, first, options.signal);
+        return await this.#openAt(cache, first, options);
       } catch (thrown) {
         failure = toTorError(thrown);
         if (!mayOtherRelayDo(failure)) throw failure;
@@ -134,9 +134,9 @@ export class CircuitDirectoryConnector implements DirectoryConnector {
   async #openAt(
     cache: string,
     first: FirstHop,
-    signal: AbortSignal | undefined,
+    { netdir, signal }: DirectoryRequestOptions,
   ): Promise<DirectoryConnection> {
-    const entry = this.#entries.get(cache) ?? this.#start(cache, first);
+    const entry = this.#entries.get(cache) ?? this.#start(cache, first, netdir);
     entry.active++;
     entry.stopIdle?.();
     let over = false;
@@ -155,6 +155,8 @@ export class CircuitDirectoryConnector implements DirectoryConnector {
       const circuit = await abortable(entry.circuit, signal);
       const stream = await circuit.openDirectoryStream({
         timeout: STREAM_TIMEOUT,
+        // The request goes along with BEGIN_DIR, as C tor's do: a cache that refuses shows when its answer is read.
+        optimistic: true,
         ...(signal === undefined ? {} : { signal }),
       });
       return { stream, cache, done: () => finish(false), failed: () => finish(true) };
@@ -164,9 +166,10 @@ export class CircuitDirectoryConnector implements DirectoryConnector {
     }
   }
 
-  #start(cache: string, first: FirstHop): Entry {
+  #start(cache: string, first: FirstHop, netdir: NetDir | undefined): Entry {
     const circuit = this.#options.builder.build({
       purpose: "directory",
+      netdir,
       first,
       others: [],
       signal: this.#closing.signal,

@@ -2,6 +2,7 @@
 
 import { formatSocketAddress } from "../base/address.ts";
 import { toHex } from "../base/encoding.ts";
+import type { TorError } from "../base/errors.ts";
 import type { ChannelTarget } from "../link/api.ts";
 
 export type CircuitPurpose = "general" | "directory";
@@ -21,6 +22,8 @@ export interface CircuitInfo {
   readonly state: "building" | "open" | "closed";
   /** From the guard on; while the circuit is being built, those it is meant to have. */
   readonly hops: readonly HopInfo[];
+  /** Why it is closed, unless we closed it. */
+  readonly error?: Pick<TorError, "kind" | "code">;
 }
 
 export class CircuitRegistry {
@@ -48,23 +51,22 @@ export class CircuitRegistry {
 
   opened(id: number): void {
     this.#built++;
-    this.#change(id, "open");
+    const info = this.#circuits.get(id);
+    if (info !== undefined) this.#put({ ...info, state: "open" });
   }
 
-  closed(id: number): void {
-    if (this.#circuits.get(id)?.state === "building") this.#failed++;
-    this.#change(id, "closed");
+  closed(id: number, error?: TorError): void {
+    const info = this.#circuits.get(id);
+    if (info === undefined) return;
+    if (info.state === "building") this.#failed++;
     this.#circuits.delete(id);
+    const why = error === undefined ? {} : { error: { kind: error.kind, code: error.code } };
+    this.#onChange({ ...info, state: "closed", ...why });
   }
 
   /** Circuits being built and open. */
   list(): CircuitInfo[] {
     return [...this.#circuits.values()];
-  }
-
-  #change(id: number, state: CircuitInfo["state"]): void {
-    const info = this.#circuits.get(id);
-    if (info !== undefined) this.#put({ ...info, state });
   }
 
   #put(info: CircuitInfo): void {

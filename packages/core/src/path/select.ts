@@ -25,6 +25,8 @@ export interface ExitTarget {
 
 /** A three-hop path, in the order of the circuit. */
 export interface Path {
+  /** The view of the network that it was chosen from. */
+  readonly netdir: NetDir;
   readonly guard: Relay;
   readonly middle: Relay;
   readonly exit: Relay;
@@ -117,7 +119,8 @@ export class PathSelector {
     );
     const middle = this.#middle([exit, guard], stable);
     // Guards are always Stable.
-    return { guard, middle, exit, stable: middle.flags.has("Stable") && exit.flags.has("Stable") };
+    const { netdir } = this;
+    return { netdir, guard, middle, exit, stable: middle.flags.has("Stable") && exit.flags.has("Stable") };
   }
 
   /** A directory cache for a one-hop circuit, where no guard may be asked. @throws TorError `no-path` */

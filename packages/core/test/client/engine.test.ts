@@ -79,6 +79,8 @@ function bench(change: Partial<CheckedOptions> = {}) {
     ...{ dialer: { dial: () => Promise.reject(COLLAPSE) }, store, clock, log: (event) => logs.push(event) },
     network: { authorities: [], fallbacks: [] },
     path: { maxCircuitDirtiness: 600_000, circuitBuildTimeout: 60_000 },
+    ...{ circuits: { cgo: true }, streams: { optimisticData: true, connectTimeout: 15_000 } },
+    ...{ ciphers: undefined, memoryLimit: 64 * 1024 * 1024, padding: "normal" },
     retry: { ...defaultRetryPolicy, jitter: 0 },
     signal: undefined,
     ...change,

@@ -14,6 +14,9 @@ describe("the options", () => {
       network: publicNetwork,
       path: { maxCircuitDirtiness: 600_000, circuitBuildTimeout: 60_000 },
       retry: defaultRetryPolicy,
+      circuits: { cgo: true },
+      streams: { optimisticData: true, connectTimeout: 15_000 },
+      ...{ memoryLimit: 64 * 1024 * 1024, padding: "normal" },
     });
   });
 
@@ -43,6 +46,15 @@ describe("the options", () => {
     ["shrinking delays", { ...GOOD, retry: { multiplier: 0.5 } }],
     ["a log that is no function", { ...GOOD, log: console }],
     ["a clock that is none", { ...GOOD, clock: Date }],
+    ["ciphers that are none", { ...GOOD, ciphers: { gcm: () => {} } }],
+    ["a misspelt option of circuits", { ...GOOD, circuits: { cgo1: true } }],
+    ["a cgo that is no boolean", { ...GOOD, circuits: { cgo: 1 } }],
+    ["a misspelt option of streams", { ...GOOD, streams: { optimistic: true } }],
+    ["optimistic data that are no boolean", { ...GOOD, streams: { optimisticData: "yes" } }],
+    ["no time to connect", { ...GOOD, streams: { connectTimeout: 0 } }],
+    ["memory for less than a read", { ...GOOD, memoryLimit: 1000 }],
+    ["half a byte of memory", { ...GOOD, memoryLimit: 2 ** 20 + 0.5 }],
+    ["an unknown padding", { ...GOOD, channelPadding: "some" }],
   ];
 
   it.each(mistakes)("with %s are refused", (_, options) => {

@@ -4,6 +4,7 @@ import { TorError, type TorErrorCode, type TorErrorKind } from "../../src/base/e
 import type { Circuit } from "../../src/circuit/api.ts";
 import { ExitStreamOpener, type StreamInfo } from "../../src/client/stream-opener.ts";
 import type { CircuitRequest } from "../../src/path/circuits.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { type FakeCircuit, fakeCircuit, settle } from "../path/fakes.ts";
 import { exitRelay } from "../path/synthetic.ts";
 
@@ -12,16 +13,50 @@ function exitId(id: number): string {
   return toHex(exitRelay(id).rsaId);
 }
 
+/** Failures that are the exit's own: C tor's edge_reason_is_retriable, and an exit that lies or falls silent. */
+const RETRIED: readonly [TorErrorKind, TorErrorCode][] = [
+  ["exit-policy", "ALLIUM_E_STREAM_EXITPOLICY"],
+  ["exit-policy", "ALLIUM_E_STREAM_HIBERNATING"],
+  ["exit-policy", "ALLIUM_E_STREAM_MISC"],
+  ["exit-policy", "ALLIUM_E_STREAM_RESOURCELIMIT"],
+  ["remote-refused", "ALLIUM_E_STREAM_NOROUTE"],
+  ["remote-host-not-found", "ALLIUM_E_STREAM_RESOLVEFAILED"],
+  ["exit-timeout", "ALLIUM_E_STREAM_CONNECT_TIMEOUT"],
+  ["exit-policy", "ALLIUM_E_STREAM_INTERNAL_ADDRESS"],
+];
+const COLLAPSE: [TorErrorKind, TorErrorCode] = ["circuit-collapse", "ALLIUM_E_DESTROY_FINISHED"];
+/** Failures of the circuit, which may not be the exit's. */
+const RETRIED_ELSEWHERE: readonly [TorErrorKind, TorErrorCode][] = [
+  COLLAPSE,
+  ["protocol-violation", "ALLIUM_E_CIRCUIT_UNKNOWN_STREAM"],
+  ["limit", "ALLIUM_E_TOO_MANY_STREAMS"],
+];
+/** Answers that another exit would give too. */
+const FINAL: readonly [TorErrorKind, TorErrorCode][] = [
+  ["remote-refused", "ALLIUM_E_STREAM_CONNECTREFUSED"],
+  ["remote-refused", "ALLIUM_E_STREAM_CONNRESET"],
+  ["remote-refused", "ALLIUM_E_STREAM_DONE"],
+  ["exit-timeout", "ALLIUM_E_STREAM_TIMEOUT"],
+  ["exit-policy", "ALLIUM_E_STREAM_INTERNAL"],
+  ["exit-policy", "ALLIUM_E_STREAM_NOTDIRECTORY"],
+  ["aborted", "ALLIUM_E_ABORTED"],
+  ["bad-api-usage", "ALLIUM_E_BAD_HOSTNAME"],
+];
+
 const NO_PATH = new TorError("no-path", "ALLIUM_E_NO_RELAY", "no exit is left");
 
 /** @param refusals what the first circuits' exits answer; later ones connect. @param exits how many there are */
-function bench(refusals: readonly (TorErrorKind | [TorErrorKind, TorErrorCode])[] = [], exits = 9) {
+function bench(refusals: readonly [TorErrorKind, TorErrorCode][] = [], exits = 9) {
+  const clock = new ManualClock();
   const requests: CircuitRequest[] = [];
   const circuits: FakeCircuit[] = [];
   const retired: Circuit[] = [];
   const infos: StreamInfo[] = [];
   let isReady: Promise<void> = Promise.resolve();
   const opener = new ExitStreamOpener({
+    clock,
+    optimisticData: false,
+    connectTimeout: 15_000,
     allowPrivateAddresses: false,
     ready: () => isReady,
     onStream: (info) => infos.push(info),
@@ -30,10 +65,9 @@ function bench(refusals: readonly (TorErrorKind | [TorErrorKind, TorErrorCode])[
         requests.push({ ...request, avoidExits: new Set(request.avoidExits) });
         if ((request.avoidExits?.size ?? 0) >= exits) throw NO_PATH;
         const circuit = fakeCircuit([]);
-        const [refusal, code = "ALLIUM_E_TEST"] = [refusals[circuits.length]].flat();
-        if (refusal !== undefined)
-          circuit.refuse = new TorError(refusal as TorErrorKind, code as TorErrorCode, refusal);
-        circuit.breaks = refusal === "circuit-collapse";
+        const [kind, code] = refusals[circuits.length] ?? [];
+        if (kind !== undefined && code !== undefined) circuit.refuse = new TorError(kind, code, kind);
+        circuit.breaks = kind === "circuit-collapse";
         circuits.push(circuit);
         return { circuit, exit: exitRelay(circuits.length) };
       },
@@ -46,7 +80,7 @@ function bench(refusals: readonly (TorErrorKind | [TorErrorKind, TorErrorCode])[
   };
   const open = (hostname = "example.com") => opener.openStream({ hostname, port: 443, isolation: "shop" });
   const resolve = (hostname: string) => opener.resolve({ hostname, isolation: "shop" });
-  return { open, resolve, requests, circuits, retired, infos, notReady };
+  return { clock, open, resolve, requests, circuits, retired, infos, notReady };
 }
 
 describe("opening a stream", () => {
@@ -70,8 +104,11 @@ describe("opening a stream", () => {
     expect(JSON.stringify(infos)).not.toContain("example");
   });
 
-  it.each<TorErrorKind>(["exit-policy", "exit-timeout"])("tries two more exits after %s", async (kind) => {
-    const { open, requests, circuits } = bench([kind, kind]);
+  it.each(RETRIED)("tries two more exits after %s", async (kind, code) => {
+    const { open, requests, circuits } = bench([
+      [kind, code],
+      [kind, code],
+    ]);
     await open();
     expect(requests.map(({ avoidExits }) => [...(avoidExits ?? [])])).toEqual([
       [],
@@ -81,27 +118,47 @@ describe("opening a stream", () => {
     expect(circuits[2]?.asked).toHaveLength(1);
   });
 
-  it.each<[TorErrorKind, number]>([
-    ["exit-policy", 3],
-    ["exit-timeout", 3],
-    ["circuit-collapse", 3],
-    ["protocol-violation", 3],
-    ["remote-host-not-found", 2],
-    ["remote-refused", 1],
-    ["aborted", 1],
-    ["bad-api-usage", 1],
-  ])("after %s is tried %i times in all", async (kind, tries) => {
-    const { open, circuits, infos } = bench([kind, kind, kind, kind, kind]);
-    await expect(open()).rejects.toMatchObject({ kind });
-    expect(circuits).toHaveLength(tries);
-    expect(infos.at(-1)).toMatchObject({ state: "failed" });
+  it.each([...RETRIED, ...RETRIED_ELSEWHERE])("gives up after three tries of %s %s", async (kind, code) => {
+    const { open, circuits, infos } = bench(Array.from({ length: 5 }, () => [kind, code]));
+    await expect(open()).rejects.toMatchObject({ kind, code });
+    expect(circuits).toHaveLength(3);
+    expect(infos.at(-1)).toEqual({ id: 1, state: "failed", error: { kind, code } });
+  });
+
+  it.each(FINAL)("is not tried again after %s %s", async (kind, code) => {
+    const { open, circuits } = bench([[kind, code]]);
+    await expect(open()).rejects.toMatchObject({ kind, code });
+    expect(circuits).toHaveLength(1);
+  });
+
+  it.each(["HIBERNATING", "RESOURCELIMIT"])(
+    "leaves an exit that is %s alone for ten minutes",
+    async (reason) => {
+      const { clock, open, requests } = bench([["exit-policy", `ALLIUM_E_STREAM_${reason}`]]);
+      await open();
+      await open();
+      expect([...(requests.at(-1)?.avoidExits ?? [])]).toEqual([exitId(1)]);
+      clock.advance(10 * 60_000);
+      await open();
+      expect(requests.at(-1)?.avoidExits?.size).toBe(0);
+    },
+  );
+
+  it("takes an exit without room where there is no other", async () => {
+    const { open, requests } = bench([["exit-policy", "ALLIUM_E_STREAM_HIBERNATING"]], 2);
+    await open();
+    await open();
+    expect(requests.map(({ avoidExits }) => avoidExits?.size)).toEqual([0, 1, 1]);
+    const alone = bench([["circuit-collapse", "ALLIUM_E_STREAM_RESOURCELIMIT"]], 1);
+    await alone.open();
+    expect(alone.requests.map(({ avoidExits }) => avoidExits?.size)).toEqual([0, 1, 0]);
   });
 
   it("retires a circuit that is in doubt, but not one whose exit merely refused", async () => {
-    const doubted = bench(["circuit-collapse"]);
+    const doubted = bench([COLLAPSE]);
     await doubted.open();
     expect(doubted.retired).toEqual([doubted.circuits[0]]);
-    const refused = bench(["exit-policy"]);
+    const refused = bench([["exit-policy", "ALLIUM_E_STREAM_EXITPOLICY"]]);
     await refused.open();
     expect(refused.retired).toEqual([]);
   });
@@ -119,17 +176,17 @@ describe("opening a stream", () => {
     await silent.open();
     expect(silent.retired).toEqual([silent.circuits[0]]);
     const answered = bench([["exit-timeout", "ALLIUM_E_STREAM_TIMEOUT"]]);
-    await answered.open();
+    await expect(answered.open()).rejects.toMatchObject({ code: "ALLIUM_E_STREAM_TIMEOUT" });
     expect(answered.retired).toEqual([]);
   });
 
   it("does not hold a collapse against the exit, which may be the only one", async () => {
-    const { open } = bench(["circuit-collapse", "circuit-collapse"], 1);
+    const { open } = bench([COLLAPSE, COLLAPSE], 1);
     await open();
   });
 
   it("answers with what the last exit said when there is no other", async () => {
-    const { open } = bench(["exit-policy"], 1);
+    const { open } = bench([["exit-policy", "ALLIUM_E_STREAM_EXITPOLICY"]], 1);
     await expect(open()).rejects.toMatchObject({ kind: "exit-policy" });
   });
 
@@ -168,18 +225,17 @@ describe("resolving a name", () => {
     expect(infos).toEqual([]);
   });
 
-  it.each<[TorErrorKind, number]>([
-    ["exit-timeout", 3],
-    ["exit-policy", 3],
-    ["circuit-collapse", 3],
-    ["remote-host-not-found", 2],
-    ["aborted", 1],
-  ])("after %s asks %i exits in all", async (kind, tries) => {
-    const failing = bench([kind, kind, kind, kind]);
-    await expect(failing.resolve("example.com")).rejects.toMatchObject({ kind });
-    expect(failing.circuits).toHaveLength(tries);
-    const mended = bench([kind]);
-    if (tries > 1) expect(await mended.resolve("example.com")).toEqual(ANSWER);
+  it.each<[TorErrorKind, TorErrorCode]>([
+    COLLAPSE,
+    ["exit-timeout", "ALLIUM_E_STREAM_CONNECT_TIMEOUT"],
+    ["exit-timeout", "ALLIUM_E_RESOLVE_TRANSIENT"],
+    ["exit-policy", "ALLIUM_E_RESOLVE_INTERNAL_ADDRESS"],
+    ["remote-host-not-found", "ALLIUM_E_RESOLVE_NOT_FOUND"],
+  ])("after %s %s asks two more exits", async (kind, code) => {
+    const failing = bench(Array.from({ length: 5 }, () => [kind, code]));
+    await expect(failing.resolve("example.com")).rejects.toMatchObject({ kind, code });
+    expect(failing.circuits).toHaveLength(3);
+    expect(await bench([[kind, code]]).resolve("example.com")).toEqual(ANSWER);
   });
 
   it.each(["93.184.216.34", "2606:2800:220:1::1"])("%s is its own answer", async (address) => {

@@ -59,6 +59,7 @@ describe("a client", () => {
       channels: 0,
       circuits: { open: 0, building: 0, built: 0, failed: 0 },
       streams: { open: 0, opened: 0, failed: 0 },
+      memory: { used: 0, limit: 64 * 1024 * 1024 },
       guards: { total: 0, confirmed: 0 },
     });
   });

@@ -30,6 +30,7 @@ export function socketStream(socket: Socket): TorStream {
   socket.on("close", () => settle());
   return {
     remoteAddress: Uint8Array.of(127, 0, 0, 1),
+    connected: Promise.resolve(),
     closed: closed.promise,
     async read() {
       for (;;) {
@@ -127,6 +128,7 @@ export function scriptedStream(
   let reads = 0;
   return {
     remoteAddress: undefined,
+    connected: Promise.resolve(),
     closed: closed.promise,
     written,
     closedWith,

@@ -27,10 +27,15 @@ function bench() {
       failed: (guard) => told.push(`failed ${guard.nickname}`),
     },
     clock,
+    padding: "off",
+    circuits: { cgo: true },
     timeout: 60_000,
   });
   const build = (change: Partial<BuildRequest> = {}) =>
-    builder.build({ purpose: "general", first: { relay: GUARD, isGuard: true }, others: OTHERS, ...change });
+    builder.build({
+      ...{ purpose: "general", first: { relay: GUARD, isGuard: true }, others: OTHERS, netdir: undefined },
+      ...change,
+    });
   return { clock, seen, told, opening, registry, build };
 }
 

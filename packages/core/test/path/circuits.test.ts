@@ -8,13 +8,14 @@ import { CircuitPool, type CircuitRequest } from "../../src/path/circuits.ts";
 import type { ExitTarget, Path } from "../../src/path/select.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { type FakeCircuit, fakeCircuit, settle } from "./fakes.ts";
-import { exitRelay, guardRelay, relay } from "./synthetic.ts";
+import { exitRelay, guardRelay, netdir, relay } from "./synthetic.ts";
 
 const WEB: ExitTarget = { port: 443, family: 4 };
 const PLAIN: ExitTarget = { port: 80, family: 4 };
 const MAIL: ExitTarget = { port: 993, family: 4 };
 const MINUTE = 60_000;
-const PATH: Path = { guard: guardRelay(1), middle: relay({ id: 2 }), exit: exitRelay(3), stable: true };
+const RELAYS = { guard: guardRelay(1), middle: relay({ id: 2 }), exit: exitRelay(3) };
+const PATH: Path = { ...RELAYS, netdir: netdir(Object.values(RELAYS)), stable: true };
 
 interface Build extends Deferred<Circuit> {
   readonly path: readonly Relay[];

@@ -1,6 +1,6 @@
 // Stand-ins for what needs a network: a channel and a circuit that only say whether they are open.
 
-import { deferred } from "../../src/base/abort.ts";
+import { type Deferred, deferred } from "../../src/base/abort.ts";
 import type { TorError } from "../../src/base/errors.ts";
 import type { Circuit, StreamOptions, TorStream } from "../../src/circuit/api.ts";
 import type { Channel, ChannelTarget } from "../../src/link/api.ts";
@@ -23,6 +23,7 @@ export function fakeChannel(peer: ChannelTarget, unusedSince: number | undefined
     attach: () => {
       throw new Error("a fake channel carries no circuit");
     },
+    pad: () => {},
     close(error) {
       channel.isClosed = true;
       if (error !== undefined) gone.resolve(error);
@@ -34,6 +35,8 @@ export function fakeChannel(peer: ChannelTarget, unusedSince: number | undefined
 
 export interface FakeStream extends TorStream {
   readonly circuit: FakeCircuit;
+  /** What was written to it. */
+  readonly written: Uint8Array[];
 }
 
 export interface FakeCircuit extends Circuit {
@@ -44,41 +47,57 @@ export interface FakeCircuit extends Circuit {
   refuse: TorError | undefined;
   /** Whether it is gone then. */
   breaks: boolean;
+  /** Whether the exit has not answered yet: optimistic streams are given out, others wait. */
+  hold: Deferred<void> | undefined;
   readonly asked: string[];
+  readonly streams: FakeStream[];
+  /** How often what was made ahead of need was let go. */
+  rests: number;
 }
 
 let lastId = 0;
 
 export function fakeCircuit(hops: readonly ChannelTarget[], id = ++lastId): FakeCircuit {
   const gone = deferred<TorError | undefined>();
+  const answer = async (): Promise<void> => {
+    await circuit.hold?.promise;
+    if (circuit.refuse === undefined) return;
+    if (circuit.breaks) circuit.close(circuit.refuse);
+    throw circuit.refuse;
+  };
   const open = async (what: string, options: StreamOptions = {}): Promise<FakeStream> => {
-    if (circuit.refuse !== undefined) {
-      if (circuit.breaks) circuit.close(circuit.refuse);
-      throw circuit.refuse;
-    }
     options.signal?.throwIfAborted();
+    const connected = answer();
+    connected.catch(() => {});
+    if (options.optimistic !== true) await connected;
     circuit.asked.push(what);
     circuit.streamCount++;
     const closed = deferred<TorError | undefined>();
-    return {
-      ...{ circuit, remoteAddress: undefined, closed: closed.promise },
+    const written: Uint8Array[] = [];
+    const stream: FakeStream = {
+      ...{ circuit, written, connected, remoteAddress: undefined, closed: closed.promise },
       read: async () => undefined,
-      write: async () => {},
-      close() {
+      write: async (data) => void written.push(data),
+      close(reason) {
         circuit.streamCount--;
-        closed.resolve(undefined);
+        closed.resolve(reason as TorError | undefined);
       },
     };
+    circuit.streams.push(stream);
+    return stream;
   };
   const circuit: FakeCircuit = {
     ...{ id, hops, isClosed: false, closed: gone.promise, streamCount: 0, unusedSince: undefined },
-    ...{ refuse: undefined, breaks: false, asked: [] },
+    ...{ refuse: undefined, breaks: false, hold: undefined, asked: [], streams: [], rests: 0 },
     extend: async () => {},
     openStream: (hostname, port, options) => open(`${hostname}:${port}`, options),
     openDirectoryStream: (options) => open("directory", options),
     async resolve(hostname, options) {
       (await open(`resolve ${hostname}`, options)).close();
       return [{ address: "93.184.216.34", ttl: 60 }];
+    },
+    rest() {
+      circuit.rests++;
     },
     close(error) {
       circuit.isClosed = true;

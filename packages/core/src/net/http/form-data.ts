@@ -26,6 +26,7 @@ export function formDataBody(form: FormData): RequestBody {
     contentType: `multipart/form-data; boundary=${boundary}`,
     replayable: true,
     open: () => partsStream(parts),
+    asBlob: () => new Blob(parts),
   };
 }
 

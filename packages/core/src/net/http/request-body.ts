@@ -65,12 +65,12 @@ function bytesBody(bytes: Uint8Array, contentType: string | undefined): RequestB
       { highWaterMark: 0 },
     );
   };
-  return { length: bytes.length, contentType, replayable: true, open };
+  return { length: bytes.length, contentType, replayable: true, open, asBlob: () => new Blob([bytes]) };
 }
 
 function blobBody(blob: Blob): RequestBody {
   const contentType = blob.type === "" ? undefined : blob.type;
-  return { length: blob.size, contentType, replayable: true, open: () => blob.stream() };
+  return { length: blob.size, contentType, replayable: true, open: () => blob.stream(), asBlob: () => blob };
 }
 
 function streamBody(stream: ReadableStream<Uint8Array>): RequestBody {

@@ -13,6 +13,8 @@ export interface RequestBody {
   /** Whether `open` may be called again, for a redirect. */
   readonly replayable: boolean;
   open(): ReadableStream<Uint8Array>;
+  /** The same bytes as a Blob, which may go to another thread; present where the length is known. */
+  readonly asBlob?: () => Blob;
 }
 
 /** A request on its way. */
