@@ -1,9 +1,9 @@
 // The demo page: one Tor client, what it is doing, the circuit in use, and a form that fetches through it.
 
-import { isTorError, type TorClient } from "@allium/core";
-import { createTorClient } from "@allium/web";
+import { isTorError, type TorClientLike } from "@allium/core";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
+import { makeClient } from "./client.ts";
 import type { DemoConfig, DemoNetwork } from "./config.ts";
 import { describePhase, describeProblem } from "./messages.ts";
 import { drawBody, drawCircuit, drawFacts, element, formatBytes, show, textElement } from "./view.ts";
@@ -12,7 +12,7 @@ import { drawBody, drawCircuit, drawFacts, element, formatBytes, show, textEleme
 const KEPT_BODY = 8 * 1024 * 1024;
 
 const config = (await (await fetch("config.json")).json()) as DemoConfig;
-const session: { client?: TorClient; network?: DemoNetwork; request?: AbortController } = {};
+const session: { client?: TorClientLike; network?: DemoNetwork; request?: AbortController } = {};
 
 async function connect(network: DemoNetwork): Promise<void> {
   await session.client?.close();
@@ -21,11 +21,9 @@ async function connect(network: DemoNetwork): Promise<void> {
   for (const stale of ["result", "problem", "stop"]) show(stale, false);
   document.body.dataset.phases = "";
   if (network.id === "public") await fetch("start-public-bridge", { method: "POST" });
-  const client = createTorClient({
-    bridges: network.bridges,
-    storeName: `allium-demo-${network.id}`,
-    ...(network.network && { network: network.network }),
-  });
+  const client = await makeClient(network);
+  // Another one was picked meanwhile.
+  if (session.network !== network) return void client.close();
   session.client = client;
   client.addEventListener("status", () => drawStatus(client));
   client.addEventListener("circuit", () => drawCircuits(client));
@@ -35,7 +33,7 @@ async function connect(network: DemoNetwork): Promise<void> {
   await start(client);
 }
 
-async function start(client: TorClient): Promise<void> {
+async function start(client: TorClientLike): Promise<void> {
   const began = performance.now();
   try {
     await client.ready();
@@ -46,7 +44,7 @@ async function start(client: TorClient): Promise<void> {
   drawStatus(client);
 }
 
-function drawStatus(client: TorClient): void {
+function drawStatus(client: TorClientLike): void {
   if (client !== session.client) return;
   const { fraction, phase, ready, blocked } = client.status;
   element<HTMLProgressElement>("progress").value = fraction;
@@ -69,7 +67,7 @@ function notePhase(phase: string): void {
   if (seen.at(-1) !== phase) document.body.dataset.phases = [...seen, phase].join(" ");
 }
 
-function drawCircuits(client: TorClient): void {
+function drawCircuits(client: TorClientLike): void {
   if (client !== session.client) return;
   const circuit = client
     .circuits()
@@ -126,7 +124,11 @@ async function fetchAddress(typed: string): Promise<void> {
   }
 }
 
-async function drawResponse(client: TorClient, response: Response, request: AbortController): Promise<void> {
+async function drawResponse(
+  client: TorClientLike,
+  response: Response,
+  request: AbortController,
+): Promise<void> {
   const began = performance.now();
   const digest = sha256.create();
   const chunks: Uint8Array[] = [];

@@ -8,6 +8,8 @@ export default defineConfig({
   base: "./",
   logLevel: "warn",
   resolve: { conditions: ["@allium/source", ...defaultClientConditions] },
+  // Module workers, as the page makes them.
+  worker: { format: "es" },
   build: {
     outDir: "dist",
     emptyOutDir: true,

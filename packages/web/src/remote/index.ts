@@ -1,0 +1,47 @@
+// The entry @allium/web/remote: a client that runs in a worker, both sides of it. None of Tor's own code is in here.
+
+import { badApiUsage } from "@allium/core/internal";
+import type { WebClientOptions } from "../client.ts";
+import type { PortLike } from "./link.ts";
+import { OPTION_NAMES } from "./protocol.ts";
+import { RemoteTorClient } from "./remote-client.ts";
+
+export type { PortLike } from "./link.ts";
+export type { RemoteTorClient } from "./remote-client.ts";
+export { type ServedPort, serveTorClient } from "./serve.ts";
+
+/** What leads to a worker: a Worker, a SharedWorker, or a MessagePort that somebody handed over. */
+export type WorkerTarget = PortLike | SharedWorker;
+
+/** A client's options, as far as they can go to a worker: events take the place of `log`. */
+export interface WorkerClientOptions extends Pick<WebClientOptions, (typeof OPTION_NAMES)[number]> {
+  /** One that runs the script `@allium/web/worker`. */
+  readonly worker: WorkerTarget;
+}
+
+/**
+ * The client that the other side serves. Returns at once; what is wrong with the worker shows in the calls and in the
+ * status.
+ */
+export function connectTorClient(target: WorkerTarget): RemoteTorClient {
+  return connect(target);
+}
+
+/**
+ * A client in a worker, made there with these options unless it is there already: one worker has one client, and a page
+ * with other options is refused (`ALLIUM_E_REMOTE_OPTIONS`).
+ * @throws TorError `bad-api-usage` for an option that cannot go to a worker
+ */
+export function createWorkerClient({ worker, ...options }: WorkerClientOptions): RemoteTorClient {
+  for (const name of Object.keys(options)) {
+    if (!(OPTION_NAMES as readonly string[]).includes(name))
+      throw badApiUsage("ALLIUM_E_BAD_OPTIONS", `the option "${name.slice(0, 40)}" cannot go to a worker`);
+  }
+  return connect(worker, JSON.stringify(options));
+}
+
+function connect(target: WorkerTarget, options?: string): RemoteTorClient {
+  return "port" in target
+    ? new RemoteTorClient(target.port, target, options)
+    : new RemoteTorClient(target, target, options);
+}
