@@ -21,6 +21,8 @@ export class Control {
       socket.on("close", () => reject(new ControlError("the control connection has closed")));
     });
     this.#closed.catch(() => {});
+    // A connection that breaks between two commands says so at the next.
+    socket.on("error", () => {});
     socket.setEncoding("latin1");
   }
 
@@ -29,6 +31,7 @@ export class Control {
     socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new ControlError("the control port does not answer")));
     try {
       await once(socket, "connect");
+      socket.setTimeout(0);
       const control = new Control(socket);
       const cookie = await readFile(target.cookieFile);
       await control.send(`AUTHENTICATE ${cookie.toString("hex")}`);
@@ -42,15 +45,21 @@ export class Control {
   /** @returns the whole reply. Replies with data ("250+") are safe as dots at a line's start are doubled. */
   async send(command: string): Promise<string> {
     this.#received = "";
+    // Only while an answer is due: a connection may be kept.
+    this.#socket.setTimeout(TIMEOUT_MS);
     this.#socket.write(`${command}\r\n`);
-    for (;;) {
-      const final = endOfReply(this.#received);
-      if (final !== undefined) {
-        if (!final.startsWith("2")) throw new ControlError(`${command.split(" ")[0]}: ${final}`);
-        return this.#received;
+    try {
+      for (;;) {
+        const final = endOfReply(this.#received);
+        if (final !== undefined) {
+          if (!final.startsWith("2")) throw new ControlError(`${command.split(" ")[0]}: ${final}`);
+          return this.#received;
+        }
+        const [chunk] = await Promise.race([once(this.#socket, "data"), this.#closed]);
+        this.#received += chunk;
       }
-      const [chunk] = await Promise.race([once(this.#socket, "data"), this.#closed]);
-      this.#received += chunk;
+    } finally {
+      this.#socket.setTimeout(0);
     }
   }
 

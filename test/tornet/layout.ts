@@ -7,6 +7,8 @@ import net from "node:net";
 import type { NodeRole } from "./types.ts";
 
 export const OR_PORT = 9001;
+/** Where a relay listens whose OR_PORT the slow path's proxy has. */
+export const BEHIND_PORT = 9002;
 export const DIR_PORT = 9030;
 export const SOCKS_PORT = 9050;
 export const CONTROL_PORT = 9051;
@@ -41,6 +43,8 @@ const topology: readonly (readonly [string, NodeRole])[] = [
   ["exit2", "exit"],
   ["exit3", "exit"],
   ["client", "client"],
+  // Started only where it is asked for.
+  ["conflux", "client"],
 ];
 
 export function layoutOf(instance: number): Layout {
@@ -73,7 +77,7 @@ async function close(server: net.Server): Promise<void> {
 
 async function portsAreFree(layout: Layout): Promise<boolean> {
   for (const node of layout.nodes) {
-    for (const port of [OR_PORT, DIR_PORT, SOCKS_PORT, CONTROL_PORT]) {
+    for (const port of [OR_PORT, BEHIND_PORT, DIR_PORT, SOCKS_PORT, CONTROL_PORT]) {
       const server = await tryListen(node.address, port);
       if (server === undefined) return false;
       await close(server);

@@ -9,23 +9,26 @@ import { availableParallelism, loadavg } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import type { NetworkConfig } from "@allium/core";
+import { writeTorWithoutCgo } from "./binary.ts";
+import { describeNetwork, networkConfig, nodeInfo } from "./describe.ts";
 import { type NodeKeys, provideKeys } from "./keys.ts";
-import {
-  type Claim,
-  CONTROL_PORT,
-  claimInstance,
-  DIR_PORT,
-  type NodePlan,
-  OR_PORT,
-  SOCKS_PORT,
-} from "./layout.ts";
+import { type Claim, claimInstance, type NodePlan, SOCKS_PORT } from "./layout.ts";
+import { OWN_PARAMS, voteParams } from "./params.ts";
 import { record, start, stopRecorded } from "./processes.ts";
 import { clientReady, relaysReady } from "./readiness.ts";
-import { LARGE_BYTES, LARGE_SHA256 } from "./servers/content.ts";
 import { ZONE } from "./servers/dns.ts";
 import type { KeeperReport } from "./servers/keeper.ts";
-import { bandwidthFile, ONION_TIME_PERIOD, type Timing, torrc } from "./torrc.ts";
-import type { NodeInfo, Scheduler, Tornet, TornetInfo, TornetOptions } from "./types.ts";
+import { isBehindProxy, SlowPathProxy } from "./slow-path.ts";
+import { bandwidthFile, type Timing, torrc } from "./torrc.ts";
+import type {
+  ConsensusParams,
+  NodeInfo,
+  Scheduler,
+  SlowPath,
+  Tornet,
+  TornetInfo,
+  TornetOptions,
+} from "./types.ts";
 
 const repository = resolve(import.meta.dirname, "../..");
 const cacheRoot = join(repository, ".cache/tornet");
@@ -74,40 +77,6 @@ function startTime(pid: number): string | undefined {
   }
 }
 
-function nodeInfo(plan: NodePlan, pid: number, keys: NodeKeys | undefined, dataDirectory: string): NodeInfo {
-  return {
-    nickname: plan.nickname,
-    role: plan.role,
-    pid,
-    address: plan.address,
-    orPort: plan.role === "client" ? 0 : OR_PORT,
-    ...(plan.role === "authority" ? { dirPort: DIR_PORT } : {}),
-    rsaId: keys?.rsaId ?? "",
-    ed25519Id: keys?.ed25519Id ?? "",
-    control: {
-      host: plan.address,
-      port: CONTROL_PORT,
-      cookieFile: join(dataDirectory, "control_auth_cookie"),
-    },
-    dataDirectory,
-    logFile: join(dataDirectory, "notice.log"),
-  };
-}
-
-function networkConfig(nodes: readonly NodeInfo[], keys: ReadonlyMap<string, NodeKeys>): NetworkConfig {
-  const authorities = nodes
-    .filter((node) => node.role === "authority")
-    .map(({ nickname }) => ({ nickname, v3ident: keys.get(nickname)?.v3ident ?? "" }));
-  const fallbacks = nodes
-    .filter((node) => node.role === "guard")
-    .map(({ rsaId, ed25519Id, address, orPort }) => ({
-      rsaId,
-      ed25519Id,
-      orPorts: [`${address}:${orPort}`],
-    }));
-  return { authorities, fallbacks, onionTimePeriod: ONION_TIME_PERIOD, allowPrivateAddresses: true };
-}
-
 /** One start: what is built up step by step, and taken down by `stop` wherever it has got to. */
 class Run implements Tornet {
   readonly #dir: string;
@@ -116,7 +85,9 @@ class Run implements Tornet {
   readonly #failure = new AbortController();
   readonly #signal: AbortSignal;
   readonly #nodes: NodeInfo[] = [];
+  readonly #params: ConsensusParams;
   #keeper: ReturnType<typeof fork> | undefined;
+  #slowPath: SlowPathProxy | undefined;
   #keys: ReadonlyMap<string, NodeKeys> = new Map();
   #info: TornetInfo | undefined;
   #stopped: Promise<void> | undefined;
@@ -125,6 +96,7 @@ class Run implements Tornet {
     this.#dir = dir;
     this.#claim = claim;
     this.#options = options;
+    this.#params = { ...OWN_PARAMS, ...options.consensusParams };
     const own = this.#failure.signal;
     this.#signal = options.signal === undefined ? own : AbortSignal.any([own, options.signal]);
   }
@@ -136,6 +108,17 @@ class Run implements Tornet {
   get info(): TornetInfo {
     if (this.#info === undefined) throw new Error("the private network is not up");
     return this.#info;
+  }
+
+  async setSlowPath(path: SlowPath): Promise<void> {
+    if (this.#slowPath === undefined)
+      throw new Error("the private network was started without a slow path's proxy");
+    await this.#slowPath.set(path);
+  }
+
+  setConsensusParams(params: ConsensusParams): Promise<void> {
+    const relays = this.#nodes.filter(({ role }) => role !== "client");
+    return voteParams(relays, { ...this.#params, ...params }, this.#signal);
   }
 
   stop(): Promise<void> {
@@ -150,9 +133,15 @@ class Run implements Tornet {
     } finally {
       this.#keeper?.removeAllListeners();
       if (this.#keeper?.connected === true) this.#keeper.disconnect();
+      this.#slowPath?.release();
       for (const name of results) await rm(join(this.#dir, name), { force: true });
       await this.#claim.release();
     }
+  }
+
+  /** Where the copy of tor without CGO is. */
+  get #ownTor(): string {
+    return join(this.#dir, "nodes/tor-without-cgo");
   }
 
   #progress(fraction: number, message: string): void {
@@ -180,6 +169,7 @@ class Run implements Tornet {
     const servers = await this.#startKeeper();
     await this.#writeShared(servers);
     const timing = { startedAt: Date.now(), isBusy: (loadavg()[0] ?? 0) > BUSY * availableParallelism() };
+    await this.#startSlowPath();
     const plans = layout.nodes.filter((node) => node.role !== "client");
     for (const plan of plans) await this.#startNode(plan, scheduler, timing);
     const relays = [...this.#nodes];
@@ -189,9 +179,22 @@ class Run implements Tornet {
       onPart: (part) =>
         this.#progress(0.3 + 0.5 * part, `${Math.round(part * relays.length)} relays know the network`),
     });
-    await this.#startClient(version, scheduler, servers, timing);
+    const clients = layout.nodes.filter(({ role }) => role === "client");
+    for (const plan of this.#options.confluxClient === true ? clients : clients.slice(0, 1))
+      await this.#startClient(plan, scheduler, servers, timing);
+    this.#info = this.#describe(version, scheduler, servers);
     await this.#writeResults();
+    const { slowPath } = this.#options;
+    if (slowPath !== undefined) await this.setSlowPath(slowPath);
     this.#progress(1, "ready");
+  }
+
+  async #startSlowPath(): Promise<void> {
+    const { slowPath } = this.#options;
+    if (slowPath === undefined) return;
+    const { nodes } = this.#claim.layout;
+    const died = (code: number | null) => this.#died("the slow path's proxy", code);
+    this.#slowPath = await SlowPathProxy.start(this.#dir, nodes, slowPath.links ?? "guard", died);
   }
 
   async #startKeeper(): Promise<KeeperReport> {
@@ -228,11 +231,13 @@ class Run implements Tornet {
     // libevent reads a port here, which resolv.conf(5) does not know; so port 53 and root are not needed.
     await writeFile(join(nodes, "resolv.conf"), `nameserver ${layout.serviceAddress}:${servers.dnsPort}\n`);
     await writeFile(join(nodes, "bwfile"), bandwidthFile(layout, this.#keys, Date.now()));
+    if (this.#options.withoutCgo === true) await writeTorWithoutCgo(this.#ownTor);
   }
 
   async #startNode(plan: NodePlan, scheduler: Scheduler, timing: Timing): Promise<NodeInfo> {
     const nodes = join(this.#dir, "nodes");
     const dataDirectory = join(nodes, plan.nickname);
+    const { slowPath, confluxClient, withoutCgo } = this.#options;
     const text = torrc(plan, {
       layout: this.#claim.layout,
       keys: this.#keys,
@@ -242,12 +247,16 @@ class Run implements Tornet {
       bandwidthFile: join(nodes, "bwfile"),
       ownerPid: process.pid,
       timing,
+      consensusParams: this.#params,
+      isBehindProxy: isBehindProxy(plan, slowPath && (slowPath.links ?? "guard")),
+      conflux: confluxClient === true ? plan.nickname === "conflux" : undefined,
     });
     const file = join(dataDirectory, "torrc");
     await writeFile(file, text);
     const args = ["--hush", "--defaults-torrc", join(nodes, "empty"), "-f", file];
     const output = join(dataDirectory, "output");
-    const child = await start(this.#dir, "tor", args, output);
+    const program = withoutCgo === true && plan.role === "exit" ? this.#ownTor : "tor";
+    const child = await start(this.#dir, program, args, output);
     child.on("exit", (code) => this.#died(plan.nickname, code, output));
     child.unref();
     const info = nodeInfo(plan, child.pid, this.#keys.get(plan.nickname), dataDirectory);
@@ -256,48 +265,33 @@ class Run implements Tornet {
   }
 
   async #startClient(
-    version: string,
+    plan: NodePlan,
     scheduler: Scheduler,
     servers: KeeperReport,
     timing: Timing,
   ): Promise<void> {
-    const plan = this.#claim.layout.nodes.find((node) => node.role === "client");
-    if (plan === undefined) throw new Error("the layout has no client");
     const client = await this.#startNode(plan, scheduler, timing);
-    this.#info = this.#describe(version, scheduler, servers, client);
-    await clientReady(client, this.#info.socks, this.#info.http.namedUrl, {
+    const socks = { host: client.address, port: SOCKS_PORT };
+    await clientReady(client, socks, pageUrl(servers), {
       signal: this.#signal,
       onPart: (part) => this.#progress(0.8 + 0.19 * part, "the C tor client builds its circuits"),
     });
   }
 
-  #describe(version: string, scheduler: Scheduler, servers: KeeperReport, client: NodeInfo): TornetInfo {
-    const address = this.#claim.layout.serviceAddress;
-    const nicknames = (role: string): string[] =>
-      this.#nodes.filter((node) => node.role === role).map((node) => node.nickname);
-    return {
+  #describe(version: string, scheduler: Scheduler, servers: KeeperReport): TornetInfo {
+    const { instance, serviceAddress } = this.#claim.layout;
+    const slowPath = this.#slowPath;
+    const own = {
       dir: this.#dir,
-      instance: this.#claim.layout.instance,
+      instance,
       ownerPid: process.pid,
       scheduler,
       torVersion: version,
-      socks: { host: client.address, port: SOCKS_PORT },
-      http: {
-        address,
-        port: servers.httpPort,
-        hostname: `site.${ZONE}`,
-        url: `http://${address}:${servers.httpPort}/`,
-        namedUrl: `http://site.${ZONE}:${servers.httpPort}/`,
-        large: { path: "/large", bytes: LARGE_BYTES, sha256: LARGE_SHA256 },
-      },
-      echo: { address, port: servers.echoPort, hostname: `echo.${ZONE}` },
-      dns: { address, port: servers.dnsPort },
-      names: { missing: `missing.${ZONE}`, silent: `silent.${ZONE}` },
+      consensusParams: this.#params,
       keeperPid: this.#keeper?.pid ?? 0,
-      nodes: this.#nodes,
-      exits: nicknames("exit"),
-      guards: nicknames("guard"),
+      ...(slowPath === undefined ? {} : { slowPathPid: slowPath.pid }),
     };
+    return describeNetwork(own, this.#nodes, serviceAddress, servers);
   }
 
   async #writeResults(): Promise<void> {
@@ -306,6 +300,11 @@ class Run implements Tornet {
     await write("network.json", this.network);
     await write("info.json", this.info);
   }
+}
+
+/** By name, so that the exits' resolver is asked. */
+function pageUrl({ httpPort }: KeeperReport): string {
+  return `http://site.${ZONE}:${httpPort}/`;
 }
 
 /** Starts a private network and resolves once the C tor client has fetched a page through one of its exits. */

@@ -3,8 +3,17 @@
 // but loopback.
 
 import type { NodeKeys } from "./keys.ts";
-import { CONTROL_PORT, DIR_PORT, type Layout, type NodePlan, OR_PORT, SOCKS_PORT } from "./layout.ts";
-import type { Scheduler } from "./types.ts";
+import {
+  BEHIND_PORT,
+  CONTROL_PORT,
+  DIR_PORT,
+  type Layout,
+  type NodePlan,
+  OR_PORT,
+  SOCKS_PORT,
+} from "./layout.ts";
+import { paramsLine } from "./params.ts";
+import type { ConsensusParams, Scheduler } from "./types.ts";
 
 /**
  * Seconds until the first consensus, by which every relay must have published: a relay that misses it waits for the next,
@@ -38,6 +47,11 @@ export interface TorrcContext {
   /** Process whose end is the end of the node. */
   readonly ownerPid: number;
   readonly timing: Timing;
+  readonly consensusParams: ConsensusParams;
+  /** Whether the slow path's proxy has the relay's ORPort. */
+  readonly isBehindProxy: boolean;
+  /** Clients only; tor's own choice unless told otherwise. */
+  readonly conflux?: boolean | undefined;
 }
 
 function keysOf(context: TorrcContext, nickname: string): NodeKeys {
@@ -79,10 +93,24 @@ function commonLines(node: NodePlan, context: TorrcContext): string[] {
   ];
 }
 
+function orPortLines({ address }: NodePlan, { isBehindProxy }: TorrcContext): string[] {
+  if (!isBehindProxy) return [`ORPort ${address}:${OR_PORT} IPv4Only`];
+  return [
+    `ORPort ${address}:${OR_PORT} NoListen IPv4Only`,
+    `ORPort ${address}:${BEHIND_PORT} NoAdvertise IPv4Only`,
+  ];
+}
+
+function clientLines(node: NodePlan, { conflux }: TorrcContext): string[] {
+  const lines = [`SocksPort ${node.address}:${SOCKS_PORT}`];
+  if (conflux !== undefined) lines.push(`ConfluxEnabled ${conflux ? 1 : 0}`);
+  return lines;
+}
+
 function relayLines(node: NodePlan, context: TorrcContext): string[] {
   return [
     `Address ${node.address}`,
-    `ORPort ${node.address}:${OR_PORT} IPv4Only`,
+    ...orPortLines(node, context),
     "AddressDisableIPv6 1",
     "SocksPort 0",
     "ContactInfo tornet@test.invalid",
@@ -122,7 +150,7 @@ function votingLines(context: TorrcContext): string[] {
     "AuthDirMaxServersPerAddr 0",
     "AuthDirTestEd25519LinkKeys 0",
     `V3BandwidthsFile ${context.bandwidthFile}`,
-    "ConsensusParams cc_alg=2 cfx_enabled=1 circwindow=1000 publish-family-list=1 use-family-ids=1",
+    `ConsensusParams ${paramsLine(context.consensusParams)}`,
   ];
 }
 
@@ -137,7 +165,7 @@ const exitLines = [
 
 export function torrc(node: NodePlan, context: TorrcContext): string {
   const lines = commonLines(node, context);
-  if (node.role === "client") lines.push(`SocksPort ${node.address}:${SOCKS_PORT}`);
+  if (node.role === "client") lines.push(...clientLines(node, context));
   else lines.push(...relayLines(node, context));
   if (node.role === "authority") {
     lines.push(`DirPort ${node.address}:${DIR_PORT}`, ...votingLines(context));

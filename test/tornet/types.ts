@@ -5,10 +5,42 @@ import type { NetworkConfig } from "@allium/core";
 /** tor's cell scheduler: its default, or the one without 2 ms ticks. */
 export type Scheduler = "KIST" | "Vanilla";
 
+/** Consensus parameters by name (param-spec). */
+export type ConsensusParams = Readonly<Record<string, number>>;
+
+/** Now and then one direction of a connection is held, as TCP holds what follows a lost segment. */
+export interface Stalls {
+  /** The same seed loses the same bytes of every connection, so that who is quicker does not meet fewer. */
+  readonly seed: number;
+  /** Mean number of bytes between two. */
+  readonly everyBytes: number;
+  /** How long a lost segment takes to come again. */
+  readonly holdMs: number;
+}
+
+export interface SlowPath {
+  /** Each way, so a round trip takes twice as long. */
+  readonly delayMs: number;
+  /** Each way; no limit unless told otherwise. */
+  readonly bytesPerSecond?: number;
+  readonly stalls?: Stalls;
+}
+
+/** Which links are slow: those of clients to their guards, or all of them, those between relays included. */
+export type SlowLinks = "guard" | "every";
+
 export interface TornetOptions {
   /** Where everything is written. Default: `.cache/tornet/run-N` with N the instance's number. */
   readonly dir?: string;
   readonly scheduler?: Scheduler;
+  /** Beside the network's own parameters, or in their stead: `cc_alg=0` is fixed windows. */
+  readonly consensusParams?: ConsensusParams;
+  /** Exits that do not announce CGO (binary.ts): C tor's client then takes tor1, with congestion control or without. */
+  readonly withoutCgo?: boolean;
+  /** A second C tor client that uses conflux; the first one then does not. */
+  readonly confluxClient?: boolean;
+  /** A delaying proxy before the relays' ORPorts; it is in force once the network is up. */
+  readonly slowPath?: SlowPath & { readonly links?: SlowLinks };
   readonly log?: (line: string) => void;
   readonly onProgress?: (progress: TornetProgress) => void;
   readonly signal?: AbortSignal;
@@ -56,8 +88,11 @@ export interface TornetInfo {
   readonly ownerPid: number;
   readonly scheduler: Scheduler;
   readonly torVersion: string;
+  readonly consensusParams: ConsensusParams;
   /** SOCKS port of the C tor client. */
   readonly socks: { readonly host: string; readonly port: number };
+  /** SOCKS port of the client with conflux, where there is one. */
+  readonly confluxSocks?: { readonly host: string; readonly port: number };
   /** The destination's HTTP server; its paths are listed at the head of servers/http.ts. */
   readonly http: Endpoint & {
     /** By address, ends in "/". */
@@ -78,6 +113,8 @@ export interface TornetInfo {
     readonly silent: string;
   };
   readonly keeperPid: number;
+  /** The slow path's proxy, where there is one. */
+  readonly slowPathPid?: number;
   readonly nodes: readonly NodeInfo[];
   /** Nicknames. */
   readonly exits: readonly string[];
@@ -87,6 +124,14 @@ export interface TornetInfo {
 export interface Tornet {
   readonly network: NetworkConfig;
   readonly info: TornetInfo;
+  /** Changes the path of a network that was started with `slowPath`, for connections that are open as well. */
+  setSlowPath(path: SlowPath): Promise<void>;
+  /**
+   * Has the authorities vote other parameters (params.ts). Settles when every relay holds a consensus with them, after two or
+   * three minutes; clients that start then have them, and C tor's that runs takes its time, up to ten minutes. To start another
+   * network is quicker.
+   */
+  setConsensusParams(params: ConsensusParams): Promise<void>;
   /** Ends every process of the network; may be called more than once. */
   stop(): Promise<void>;
 }
