@@ -1,122 +1,88 @@
-// `npm run bench`: on one private network, in one run, C tor over SOCKS, Allium in Node and Allium in Chromium take turns.
-// Prints a table with ratios to C tor and writes it as JSON. Options: --rounds N, --scheduler KIST|Vanilla, --json FILE.
+// `npm run bench`: measures Allium beside C tor's client on private networks of its own, every pair in one run and by turns.
+// Prints Markdown tables; `--json` writes every sample. docs/benchmarks.md says what each suite is for.
 
-import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
-import { createBridge } from "@allium/bridge";
-import { startTornet } from "../tornet/tornet.ts";
-import type { Scheduler, Tornet } from "../tornet/types.ts";
-import { measureCTor } from "./c-tor.ts";
-import { measureCTorStarts } from "./c-tor-start.ts";
-import { runInChromium } from "./chromium.ts";
-import type { BenchTarget } from "./measure.ts";
+import { writeFileSync } from "node:fs";
+import { interruption } from "../../scripts/interrupt.ts";
+import { Context, type Suite } from "./context.ts";
+import { machine } from "./machine.ts";
+import { parseCommandLine, usage } from "./options.ts";
+import { build } from "./suites/build.ts";
+import { cells } from "./suites/cells.ts";
+import { firstByte } from "./suites/first-byte.ts";
+import { overview } from "./suites/overview.ts";
+import { page } from "./suites/page.ts";
+import { pipeline } from "./suites/pipeline.ts";
+import { scale } from "./suites/scale.ts";
+import { slowPath } from "./suites/slow-path.ts";
+import { transfer } from "./suites/transfer.ts";
+import { render, type Table } from "./table.ts";
 
-type Figures = Record<string, number | readonly number[] | undefined>;
-type Runs = Record<"C tor" | "Allium, Node" | "Allium, Chromium", Figures[]>;
-
-const RUN_TIMEOUT = 300_000;
-
-const ROWS: readonly (readonly [key: string, title: string, unit: string, scale: number])[] = [
-  ["download", "download of 64 MiB", "MB/s", 1],
-  ["upload", "upload of 16 MiB", "MB/s", 1],
-  ["circuitBuilds", "circuit build (Allium: and first page)", "ms", 1],
-  ["firstByte", "small page on a built circuit", "ms", 1],
-  ["coldStart", "cold start", "ms", 1],
-  ["warmStart", "warm start", "ms", 1],
-  ["memory", "memory (process; Chromium: JS heap)", "MiB", 1 / 1024 / 1024],
-  ["cpuSeconds", "CPU of the whole run", "s", 1],
+const SUITES: readonly Suite[] = [
+  overview,
+  transfer,
+  slowPath,
+  firstByte,
+  build,
+  scale,
+  page,
+  pipeline,
+  cells,
 ];
+/** What runs where nothing is asked for. */
+const USUAL = "overview,build";
 
-async function runInNode(job: object): Promise<Figures> {
-  const script = fileURLToPath(new URL("./node-client.ts", import.meta.url));
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ["--conditions=@allium/source", script, JSON.stringify(job)],
-    { timeout: RUN_TIMEOUT, maxBuffer: 1 << 24 },
-  );
-  return JSON.parse(stdout) as Figures;
+interface Report {
+  readonly suite: string;
+  readonly seconds: number;
+  /** Load averages of the machine before and after. */
+  readonly load: { readonly before: readonly number[]; readonly after: readonly number[] };
+  readonly tables: readonly Table[];
 }
 
-function median(values: readonly number[]): number | undefined {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
+async function runSuite(suite: Suite, context: Context): Promise<Report> {
+  context.say(`suite ${suite.name}`);
+  const before = machine().load;
+  const began = performance.now();
+  const tables = await suite.run(context);
+  const seconds = Math.round((performance.now() - began) / 1000);
+  return { suite: suite.name, seconds, load: { before, after: machine().load }, tables };
 }
 
-function medianOf(runs: readonly Figures[], key: string): number | undefined {
-  return median(runs.flatMap((run) => run[key] ?? []));
+function show({ suite, seconds, load, tables }: Report): string {
+  const loads = [...load.before.slice(0, 1), ...load.after.slice(0, 1)].map((value) => value.toFixed(2));
+  return `## ${suite}: ${seconds} s, load ${loads.join(" before, ")} after\n\n${render(tables)}`;
 }
 
-function table(runs: Runs): string {
-  const columns = Object.keys(runs) as (keyof Runs)[];
-  const lines = ROWS.map(([key, title, unit, scale]) => {
-    const baseline = medianOf(runs["C tor"], key);
-    const cells = columns.map((column) => {
-      const value = medianOf(runs[column], key);
-      if (value === undefined) return "-";
-      const ratio =
-        baseline === undefined || column === "C tor" ? "" : ` (${(value / baseline).toFixed(2)}x)`;
-      return `${(value * scale).toFixed(1)} ${unit}${ratio}`;
-    });
-    return `| ${title} | ${cells.join(" | ")} |`;
-  });
-  return [`| | ${columns.join(" | ")} |`, `|---${"|---".repeat(columns.length)}|`, ...lines].join("\n");
-}
-
-async function measureAll(tornet: Tornet, rounds: number, say: (text: string) => void): Promise<Runs> {
-  const bridge = createBridge({ network: tornet.network, listen: { host: "127.0.0.1", port: 0 } });
-  const bridges = [await bridge.listen()];
-  await bridge.ready;
-  const { network, info } = tornet;
-  const mib = 1024 * 1024;
-  const target: BenchTarget = {
-    url: info.http.url,
-    downloadBytes: 64 * mib,
-    uploadBytes: 16 * mib,
-    builds: 5,
-  };
-  const runs: Runs = { "C tor": [], "Allium, Node": [], "Allium, Chromium": [] };
-  for (let round = 1; round <= rounds; round++) {
-    say(`round ${round} of ${rounds}: C tor`);
-    const starts = await measureCTorStarts(info, join(info.dir, `second-client-${round}`));
-    runs["C tor"].push({ ...starts, ...(await measureCTor(info, target)) });
-    say(`round ${round} of ${rounds}: Allium in Node`);
-    runs["Allium, Node"].push(await runInNode({ network, target }));
-    say(`round ${round} of ${rounds}: Allium in Chromium`);
-    runs["Allium, Chromium"].push(
-      (await runInChromium({ network, bridges, target }, RUN_TIMEOUT)) as Figures,
-    );
+async function main(signal: AbortSignal): Promise<void> {
+  const command = parseCommandLine(process.argv.slice(2), SUITES, USUAL);
+  if (command.help) {
+    process.stdout.write(`${usage(SUITES, USUAL)}\n`);
+    return;
   }
-  await bridge.close();
-  return runs;
+  const { cpu, cores } = machine();
+  const head = `${cpu}, ${cores} cores, Node ${process.version}; MB is 1e6 bytes; medians of ${command.options.rounds} rounds (range of all samples)`;
+  const texts = [head];
+  process.stdout.write(`${head}\n\n`);
+  const context = new Context(command.options, (text) => process.stderr.write(`${text}\n`), signal);
+  const reports: Report[] = [];
+  for (const suite of command.suites) {
+    const report = await runSuite(suite, context);
+    reports.push(report);
+    texts.push(show(report));
+    process.stdout.write(`${show(report)}\n`);
+    // After every suite: what was measured is not lost with what comes after it.
+    const all = { machine: { cpu, cores }, options: command.options, reports };
+    if (command.json !== undefined) writeFileSync(command.json, `${JSON.stringify(all, undefined, 1)}\n`);
+    if (command.markdown !== undefined) writeFileSync(command.markdown, `${texts.join("\n\n")}\n`);
+  }
 }
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "3" },
-    scheduler: { type: "string", default: "Vanilla" },
-    json: { type: "string" },
-  },
+/** Milliseconds that what is being measured has to end in order, once interrupted; all processes end with this one. */
+const PATIENCE = 5000;
+
+const interrupted = interruption();
+interrupted.addEventListener("abort", () => setTimeout(() => process.exit(1), PATIENCE).unref());
+main(interrupted).catch((error: unknown) => {
+  console.error(interrupted.aborted ? interrupted.reason.message : error);
+  process.exitCode = 1;
 });
-const say = (text: string) => process.stderr.write(`${text}\n`);
-const dir = mkdtempSync(join(tmpdir(), "allium-bench-net-"));
-const tornet = await startTornet({
-  dir,
-  scheduler: values.scheduler as Scheduler,
-  onProgress: ({ message }) => say(message),
-});
-try {
-  const runs = await measureAll(tornet, Number(values.rounds), say);
-  process.stdout.write(
-    `\nPrivate network, ${values.scheduler} scheduler, medians of ${values.rounds} rounds\n\n${table(runs)}\n`,
-  );
-  const report = { scheduler: values.scheduler, torVersion: tornet.info.torVersion, runs };
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
-  else process.stdout.write(`\n${JSON.stringify(report)}\n`);
-} finally {
-  await tornet.stop();
-  rmSync(dir, { recursive: true, force: true });
-}

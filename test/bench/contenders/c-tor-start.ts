@@ -3,10 +3,11 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { NodeInfo, TornetInfo } from "../tornet/types.ts";
+import type { NodeInfo, TornetInfo } from "../../tornet/types.ts";
+import type { Starts } from "./protocol.ts";
 
 const TIMEOUT = 60_000;
 const POLL = 5;
@@ -57,13 +58,9 @@ async function timeStart(dir: string): Promise<number> {
   }
 }
 
-/** Cold and warm start of a fresh C tor client, in milliseconds. `dir` must not exist yet. */
-export async function measureCTorStarts(
-  info: TornetInfo,
-  dir: string,
-): Promise<{ coldStart: number; warmStart: number }> {
-  const client = info.nodes.find(({ role }) => role === "client") as NodeInfo;
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+/** Cold and warm start of a fresh C tor client. */
+export async function measureCTorStarts(info: TornetInfo, client: NodeInfo): Promise<Starts> {
+  const dir = mkdtempSync(join(info.dir, "start-"));
   writeFileSync(join(dir, "empty"), "");
   writeFileSync(join(dir, "torrc"), secondClientTorrc(client, dir));
   return { coldStart: await timeStart(dir), warmStart: await timeStart(dir) };

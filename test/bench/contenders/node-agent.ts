@@ -1,0 +1,23 @@
+// The agent with Allium in Node, without a bridge: a process of its own.
+
+import { nodeCiphers, nodeDialer } from "@allium/bridge";
+import { memoryStore, TorClient } from "@allium/core";
+import { AlliumAgent } from "./allium-agent.ts";
+import type { AlliumStart } from "./protocol.ts";
+import { serve, startOf } from "./serve.ts";
+
+const { network, destination, options } = startOf<AlliumStart>();
+const dialer = nodeDialer();
+const ciphers = nodeCiphers();
+const agent = new AlliumAgent(destination, {
+  clients() {
+    const store = memoryStore();
+    return () => new TorClient({ ...options, dialer, ciphers, store, network });
+  },
+  memory() {
+    (globalThis as { gc?: () => void }).gc?.();
+    const { heapUsed, arrayBuffers, external } = process.memoryUsage();
+    return { heap: heapUsed, buffers: Math.max(arrayBuffers, external) };
+  },
+});
+serve((question) => agent.answer(question));
