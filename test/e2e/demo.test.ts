@@ -75,6 +75,7 @@ describe.each(BROWSERS)("the demo page in $name", ({ name, launch }) => {
     await isReady();
     expect(await page.evaluate(() => document.body.dataset.phases)).toContain("consensus");
     expect(await page.locator("#networks input").count()).toBe(2);
+    expect(await page.evaluate(() => document.body.dataset.client)).toBe("worker");
   });
 
   it("fetches a page and draws three relays", async () => {
@@ -127,6 +128,17 @@ describe.each(BROWSERS)("the demo page in $name", ({ name, launch }) => {
     expect(await page.locator("#blocked").isVisible()).toBe(false);
     await fetched(info.http.url);
     expect(await fact("Status")).toBe("200 OK");
+  });
+
+  it("runs in the page itself where that is asked for, or no worker starts", async () => {
+    const other = await context.newPage();
+    for (const address of [`${server.url}?page`, server.url]) {
+      await other.route("**/worker-*.js", (route) => route.abort());
+      await other.goto(address);
+      await other.waitForSelector('#state[data-state="ready"]', { timeout: 60_000 });
+      expect(await other.evaluate(() => document.body.dataset.client)).toBe("page");
+    }
+    await other.close();
   });
 
   it("looks right in light and dark, narrow and wide", async () => {

@@ -1,17 +1,16 @@
-// A directory cache of our own: a TLS server that speaks the relay's side of the link (tor-spec 4), CREATE_FAST, tor1 and
-// BEGIN_DIR, and answers directory requests with whatever documents it is told to.
+// A directory cache of our own: a TLS server that speaks the relay's side of the link (tor-spec 4), with scripted relay
+// circuits behind it, and answers directory requests with whatever documents it is told to.
 
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
-import type { NetworkConfig } from "@allium/core";
-import { RunningSha1 } from "../../packages/core/src/crypto/hash.ts";
-import { kdfTor } from "../../packages/core/src/crypto/kdf.ts";
-import { AesCtrKeystream } from "../../packages/core/src/crypto/keystream.ts";
+import { type NetworkConfig, systemClock } from "@allium/core";
+import { type ExitStream, RelayCircuit } from "@allium/core/testing";
 import { makeRelayIdentity } from "./relay-identity.ts";
 
 const BODY = 509;
-const DATA = 498;
+const DESTROY = 4;
+const CONNECTED = 4;
 
 /** The document for a request's path, or undefined for a 404. */
 export type Documents = (path: string) => Uint8Array | undefined;
@@ -106,16 +105,29 @@ class RelayLink {
   }
 
   #onCell(circuitId: number, command: number, body: Buffer): void {
-    if (command === 5) {
-      const circuit = new RelayCircuit(body.subarray(0, 20), this.#documents, (command, reply) =>
-        this.#socket.write(fixedCell(circuitId, command, reply)),
-      );
-      this.#circuits.set(circuitId, circuit);
-    } else if (command === 3 || command === 9) {
-      this.#circuits.get(circuitId)?.onRelayCell(body);
-    } else if (command === 4) {
-      this.#circuits.delete(circuitId);
-    }
+    if (command === DESTROY) this.#circuits.delete(circuitId);
+    else if (circuitId !== 0) this.#circuit(circuitId).receive(command, body);
+  }
+
+  #circuit(circuitId: number): RelayCircuit {
+    const known = this.#circuits.get(circuitId);
+    if (known !== undefined) return known;
+    const send = (command: number, body: Uint8Array) =>
+      void this.#socket.write(fixedCell(circuitId, command, body));
+    const circuit = new RelayCircuit({ relays: [], clock: systemClock, send });
+    circuit.behaviour.begin = (stream) => this.#directoryStream(stream);
+    this.#circuits.set(circuitId, circuit);
+    return circuit;
+  }
+
+  #directoryStream(stream: ExitStream): void {
+    let request = "";
+    stream.onData = (data) => {
+      request += Buffer.from(data).toString("latin1");
+      if (!request.includes("\r\n\r\n")) return;
+      void stream.send(answer(this.#documents(request.split(" ")[1] as string))).then(() => stream.end());
+    };
+    stream.message({ command: CONNECTED });
   }
 }
 
@@ -131,60 +143,8 @@ function fixedCell(circuitId: number, command: number, body: Uint8Array): Buffer
   return cell;
 }
 
-/** The relay's end of a circuit made by CREATE_FAST, with directory streams only. */
-class RelayCircuit {
-  readonly #documents: Documents;
-  readonly #send: (command: number, body: Uint8Array) => void;
-  readonly #forward: AesCtrKeystream;
-  readonly #backward: AesCtrKeystream;
-  readonly #backwardDigest = new RunningSha1();
-  readonly #requests = new Map<number, string>();
-
-  constructor(x: Uint8Array, documents: Documents, send: (command: number, body: Uint8Array) => void) {
-    this.#documents = documents;
-    this.#send = send;
-    const y = Buffer.alloc(20, 9);
-    const keys = kdfTor(Buffer.concat([x, y]), 92);
-    this.#backwardDigest.update(keys, 40, 60);
-    this.#forward = new AesCtrKeystream(keys.subarray(60, 76));
-    this.#backward = new AesCtrKeystream(keys.subarray(76, 92));
-    send(6, Buffer.concat([y, keys.subarray(0, 20)]));
-  }
-
-  onRelayCell(body: Buffer): void {
-    this.#forward.xor(body);
-    const streamId = body.readUInt16BE(3);
-    if (body[0] === 13) {
-      this.#requests.set(streamId, "");
-      this.#reply(4, streamId, Buffer.alloc(0));
-    } else if (body[0] === 2 && this.#requests.has(streamId)) {
-      const text = this.#requests.get(streamId) + body.toString("latin1", 11, 11 + body.readUInt16BE(9));
-      this.#requests.set(streamId, text);
-      if (text.includes("\r\n\r\n")) this.#answer(streamId, text);
-    }
-  }
-
-  #answer(streamId: number, request: string): void {
-    this.#requests.delete(streamId);
-    const document = this.#documents(request.split(" ")[1] as string);
-    const head =
-      document === undefined
-        ? "HTTP/1.0 404 Not found\r\n\r\n"
-        : "HTTP/1.0 200 OK\r\nContent-Encoding: identity\r\n\r\n";
-    const answer = Buffer.concat([Buffer.from(head), document ?? Buffer.alloc(0)]);
-    for (let at = 0; at < answer.length; at += DATA) this.#reply(2, streamId, answer.subarray(at, at + DATA));
-    this.#reply(3, streamId, Buffer.from([6]));
-  }
-
-  #reply(command: number, streamId: number, data: Uint8Array): void {
-    const body = Buffer.alloc(BODY);
-    body[0] = command;
-    body.writeUInt16BE(streamId, 3);
-    body.writeUInt16BE(data.length, 9);
-    body.set(data, 11);
-    this.#backwardDigest.update(body);
-    body.set(this.#backwardDigest.peek().subarray(0, 4), 5);
-    this.#backward.xor(body);
-    this.#send(3, body);
-  }
+function answer(document: Uint8Array | undefined): Uint8Array {
+  const status = document === undefined ? "404 Not found" : "200 OK";
+  const head = `HTTP/1.0 ${status}\r\nContent-Encoding: identity\r\n\r\n`;
+  return Buffer.concat([Buffer.from(head), document ?? Buffer.alloc(0)]);
 }
