@@ -11,6 +11,7 @@ import { CircuitIds } from "./circuit-ids.ts";
 import { COMMAND } from "./commands.ts";
 import { linkClosed, linkViolation } from "./errors.ts";
 import type { LinkHandshake } from "./handshake.ts";
+import { Nudge } from "./nudge.ts";
 import { Outbound } from "./outbound.ts";
 import { ChannelPadding, PADDING_LINK_PROTOCOL, type PaddingRange, STOP_PADDING } from "./padding.ts";
 
@@ -53,6 +54,7 @@ export class LinkChannel implements Channel {
   readonly #stream: ByteStream;
   readonly #outbound: Outbound;
   readonly #padding: ChannelPadding;
+  readonly #nudge: Nudge;
   readonly #ids = new CircuitIds();
   /** In the order in which they are told that there is room to send. */
   readonly #slots = new Map<number, Slot>();
@@ -71,8 +73,12 @@ export class LinkChannel implements Channel {
     this.#stream = stream;
     this.#unusedSince = clock.monotonic();
     this.#padding = new ChannelPadding(clock, () => this.#sendPadding());
+    this.#nudge = new Nudge(clock, () => this.#sendPadding());
     this.#outbound = new Outbound(stream, clock, {
-      sent: () => this.#padding.touch(),
+      sent: (bytes) => {
+        this.#padding.touch();
+        this.#nudge.sent(bytes);
+      },
       drained: () => this.#tellWritable(),
       failed: (error) => this.close(toTorError(error)),
     });
@@ -116,6 +122,7 @@ export class LinkChannel implements Channel {
     if (this.#closeError !== undefined) return;
     this.#closeError = error;
     this.#padding.stop();
+    this.#nudge.stop();
     this.#outbound.stop();
     this.#stream.close(error);
     if (error.kind === "protocol-violation") {
@@ -150,13 +157,16 @@ export class LinkChannel implements Channel {
   }
 
   async #receive({ decoder }: LinkHandshake): Promise<void> {
+    let taken = 0;
     try {
       for (;;) {
         while (decoder.next()) this.#dispatch(decoder);
+        this.#nudge.received(taken, !this.#outbound.isIdle);
         const chunk = await this.#stream.read();
         if (chunk === undefined) throw linkClosed("the relay closed the link");
         this.#padding.touch();
         decoder.append(chunk);
+        taken = chunk.length;
       }
     } catch (thrown) {
       const error = toTorError(thrown);

@@ -16,8 +16,8 @@ const STALL_TIMEOUT = 60_000;
 const FIRST_CAPACITY = 4 * FIXED_CELL_LENGTH;
 
 export interface OutboundEvents {
-  /** Cells leave. */
-  sent(): void;
+  /** So many bytes of cells leave. */
+  sent(bytes: number): void;
   /** There is room again after `congested`. */
   drained(): void;
   /** Nothing more can be sent. */
@@ -77,10 +77,11 @@ export class Outbound {
   async #flush(): Promise<void> {
     try {
       while (this.#length > 0) {
-        const written = this.#write(this.#takeQueue());
+        const bytes = this.#takeQueue();
+        const written = this.#write(bytes);
         // Where a circuit fails below, nobody waits for it.
         written.catch(() => {});
-        this.#events.sent();
+        this.#events.sent(bytes.length);
         // While these bytes are sealed and sent, circuits fill the queue anew: waiting for the write first would leave
         // either them or the link idle.
         if (this.#congested) {
