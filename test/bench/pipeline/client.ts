@@ -5,7 +5,7 @@ import { type Ciphers, type Dialer, systemClock } from "@allium/core";
 import type { HopTarget, TorStream } from "../../../packages/core/src/circuit/api.ts";
 import { createCircuit } from "../../../packages/core/src/circuit/create.ts";
 import type { HopRequest } from "../../../packages/core/src/circuit/handshake/negotiation.ts";
-import { PLAIN_NTOR } from "../../../packages/core/src/circuit/hop-handshake.ts";
+import { PLAIN_NTOR, startHandshake } from "../../../packages/core/src/circuit/hop-handshake.ts";
 import { openChannel } from "../../../packages/core/src/link/open-channel.ts";
 import type { ClientVersion, Pipeline, TargetInHex } from "./protocol.ts";
 import { bytesOf } from "./receivers.ts";
@@ -50,7 +50,9 @@ export class ClientPipeline implements Pipeline {
     const circuit = await createCircuit({ id: 1, channel, firstHop, clock, ciphers });
     for (const [i, target] of others.entries()) {
       const isExit = i === others.length - 1;
-      await circuit.extend(target, { request: isExit && version === "client-cgo" ? CGO : PLAIN_NTOR });
+      await circuit.extend(target, {
+        handshake: startHandshake(target, isExit && version === "client-cgo" ? CGO : PLAIN_NTOR),
+      });
     }
     return new ClientPipeline(await circuit.openStream("example.com", 80), options.onDelivered);
   }

@@ -4,7 +4,8 @@
 import type { ByteStream } from "../base/byte-stream.ts";
 import type { TorError } from "../base/errors.ts";
 import type { ChannelTarget } from "../link/api.ts";
-import type { HopRequest } from "./handshake/negotiation.ts";
+import type { NegotiatedHop } from "./handshake/negotiation.ts";
+import type { HopHandshake } from "./hop-layer.ts";
 
 /** What is needed to extend a circuit to a relay (tor-spec 5.1.2 and 5.1.4). */
 export interface HopTarget extends ChannelTarget {
@@ -52,18 +53,25 @@ export interface ResolvedAddress {
 }
 
 export interface CircuitOptions {
-  /** What the hop is asked for; a plain ntor handshake unless told otherwise. */
-  readonly request?: HopRequest;
+  /** The handshake with the hop, which may have been begun ahead; a plain ntor handshake unless told otherwise. */
+  readonly handshake?: HopHandshake;
   readonly signal?: AbortSignal;
   /** Milliseconds until a relay that does not answer fails the circuit. */
   readonly timeout?: number;
+}
+
+/** A relay on a circuit. */
+export interface CircuitHop {
+  readonly target: ChannelTarget;
+  /** What its handshake came to. */
+  readonly agreed: NegotiatedHop;
 }
 
 /** A circuit in use. */
 export interface Circuit {
   /** Unique within the client; for events and logs. */
   readonly id: number;
-  readonly hops: readonly ChannelTarget[];
+  readonly hops: readonly CircuitHop[];
   readonly isClosed: boolean;
   /** Fulfilled with the reason once the circuit is gone; undefined when we closed it. */
   readonly closed: Promise<TorError | undefined>;

@@ -10,6 +10,7 @@ import { COMMAND } from "../link/commands.ts";
 import type {
   CellLimits,
   Circuit,
+  CircuitHop,
   CircuitOptions,
   HopTarget,
   ResolvedAddress,
@@ -22,13 +23,8 @@ import { beginMessage, checkConnectedAddress, resolvedAddresses } from "./destin
 import { type CongestionParams, congestionParams } from "./flow/params.ts";
 import { cellBody, decodeCreated2, decodeCreatedFast, encodeCreate2 } from "./handshake/create-cells.ts";
 import { Hop, type StartMessage } from "./hop.ts";
-import {
-  type HopContext,
-  type HopHandshake,
-  PLAIN_NTOR,
-  startFastHandshake,
-  startHandshake,
-} from "./hop-handshake.ts";
+import { startFastHandshake, startHandshake } from "./hop-handshake.ts";
+import type { HopContext, HopHandshake } from "./hop-layer.ts";
 import { receiveRelayCell } from "./inbound.ts";
 import { RelayCommand } from "./relaycell/command.ts";
 import type { RelayHeader } from "./relaycell/format.ts";
@@ -120,8 +116,8 @@ export class TorCircuit implements Circuit {
     };
   }
 
-  get hops(): readonly ChannelTarget[] {
-    return this.#hops.map((hop) => hop.target);
+  get hops(): readonly CircuitHop[] {
+    return this.#hops;
   }
 
   get isClosed(): boolean {
@@ -144,14 +140,16 @@ export class TorCircuit implements Circuit {
   create(firstHop: HopTarget | { readonly fast: true }, options: CircuitOptions): Promise<void> {
     return this.#build(options, async () => {
       if ("fast" in firstHop) {
-        const handshake = startFastHandshake(this.#hopContext);
+        const handshake = startFastHandshake();
+        const data = await handshake.data;
         const arrived = this.#await("CREATED_FAST");
-        this.#slot.send(COMMAND.createFast, cellBody(handshake.data));
+        this.#slot.send(COMMAND.createFast, cellBody(data));
         return this.#addHop(this.#options.channel.peer, handshake, decodeCreatedFast(await arrived));
       }
-      const handshake = await startHandshake(firstHop, options.request ?? PLAIN_NTOR, this.#hopContext);
+      const { handshake = startHandshake(firstHop) } = options;
+      const data = await handshake.data;
       const arrived = this.#await("CREATED2");
-      this.#slot.send(COMMAND.create2, encodeCreate2(handshake));
+      this.#slot.send(COMMAND.create2, encodeCreate2({ type: handshake.type, data }));
       return this.#addHop(firstHop, handshake, decodeCreated2(await arrived));
     });
   }
@@ -162,12 +160,13 @@ export class TorCircuit implements Circuit {
     }
     return this.#build(options, async () => {
       const last = this.#lastHop();
-      const handshake = await startHandshake(target, options.request ?? PLAIN_NTOR, this.#hopContext);
+      const { handshake = startHandshake(target) } = options;
+      const data = await handshake.data;
       const arrived = this.#await("EXTENDED2");
       last.sendMessage(0, {
         command: RelayCommand.EXTEND2,
         linkSpecifiers: linkSpecifiers(target),
-        handshake,
+        handshake: { type: handshake.type, data },
       });
       await this.#addHop(target, handshake, await arrived);
     });
@@ -221,7 +220,7 @@ export class TorCircuit implements Circuit {
   }
 
   async #addHop(target: ChannelTarget, handshake: HopHandshake, answer: Uint8Array): Promise<void> {
-    const layer = await handshake.finish(answer);
+    const layer = await handshake.finish(answer, this.#hopContext);
     if (this.isClosed) layer.crypto.destroy();
     this.#requireAlive();
     this.#sender.onion.add(layer.crypto);

@@ -5,6 +5,8 @@ import type { Clock } from "../base/ports.ts";
 import type { ChannelTarget } from "../link/api.ts";
 import type { CellSender } from "./cell-sender.ts";
 import type { HopFlow } from "./flow/api.ts";
+import type { NegotiatedHop } from "./handshake/negotiation.ts";
+import type { HopLayer } from "./hop-layer.ts";
 import { RelayCommand } from "./relaycell/command.ts";
 import type { RelayCellFormat } from "./relaycell/format.ts";
 import { encodeMessage, type RelayMessage, SENDME_V1 } from "./relaycell/messages.ts";
@@ -12,13 +14,6 @@ import { EndReason } from "./relaycell/reasons.ts";
 import type { RelayCrypto } from "./relaycrypto/api.ts";
 import { CircuitStream, type CircuitStreamOptions, type StreamOwner, type StreamStart } from "./stream.ts";
 import { StreamMap } from "./stream-map.ts";
-
-/** What was agreed with a relay when it became a hop: how its cells look, are encrypted and are paced. */
-export interface HopLayer {
-  readonly crypto: RelayCrypto;
-  readonly format: RelayCellFormat;
-  readonly flow: HopFlow;
-}
 
 export interface HopOptions extends HopLayer {
   /** 0 is the first hop. */
@@ -40,6 +35,7 @@ export type BeginOptions = Pick<CircuitStreamOptions, "optimistic" | "checkAddre
 export class Hop implements StreamOwner {
   readonly index: number;
   readonly target: ChannelTarget;
+  readonly agreed: NegotiatedHop;
   readonly format: RelayCellFormat;
   readonly streams: StreamMap;
   readonly #options: HopOptions;
@@ -53,6 +49,7 @@ export class Hop implements StreamOwner {
   constructor(options: HopOptions) {
     this.index = options.index;
     this.target = options.target;
+    this.agreed = options.agreed;
     this.format = options.format;
     this.streams = new StreamMap(options.clock);
     this.#options = options;

@@ -8,8 +8,8 @@ import type { Ciphers, Clock, Log } from "../base/ports.ts";
 import type { CellLimits, Circuit } from "../circuit/api.ts";
 import { createCircuit } from "../circuit/create.ts";
 import type { CongestionParams } from "../circuit/flow/params.ts";
-import type { HopRequest } from "../circuit/handshake/negotiation.ts";
-import { PLAIN_NTOR } from "../circuit/hop-handshake.ts";
+import { startHandshake } from "../circuit/hop-handshake.ts";
+import type { HopHandshake } from "../circuit/hop-layer.ts";
 import type { NetDir, Relay } from "../directory/api.ts";
 import type { Channel, ChannelTarget } from "../link/api.ts";
 import { isRelaysFault } from "./blame.ts";
@@ -77,7 +77,7 @@ export class CircuitBuilder {
       const circuit = await withTimeout({ clock, ms: timeout, signal: request.signal, error }, (signal) =>
         this.#build(id, request, first, signal),
       );
-      registry.opened(id);
+      registry.opened(id, circuit.hops);
       circuit.closed.then((error) => registry.closed(id, error));
       return circuit;
     } catch (error) {
@@ -101,9 +101,7 @@ export class CircuitBuilder {
       throw error;
     });
     try {
-      for (const [i, relay] of request.others.entries()) {
-        await circuit.extend(relay, { request: plan.hopRequest(relay, 1 + i), signal });
-      }
+      for (const { relay, handshake } of plan.others) await circuit.extend(relay, { handshake, signal });
       if (signal.aborted) throw abortError(signal);
     } catch (error) {
       circuit.close();
@@ -113,15 +111,21 @@ export class CircuitBuilder {
     return circuit;
   }
 
-  /** What relays are asked for in their places on the circuit. Without a view of the network nobody is asked for anything. */
-  #plan({ purpose, netdir, others }: BuildRequest): Plan {
-    if (netdir === undefined) return { congestion: undefined, hopRequest: () => PLAIN_NTOR };
-    const params = negotiationParams(netdir, this.#options.circuits);
+  /**
+   * Begins the handshakes with all relays at once, each asked for what it is in its place: by the time that one's turn comes
+   * its part is ready. Without a view of the network nobody is asked for anything.
+   */
+  #plan({ purpose, netdir, first, others }: BuildRequest): Plan {
+    const params = netdir && negotiationParams(netdir, this.#options.circuits);
     const last = purpose === "general" ? "exit" : "directory";
+    const start = (relay: Relay, place: number) => {
+      const part = place === others.length ? last : "guard-or-middle";
+      return startHandshake(relay, params && hopRequest(relay, part, params));
+    };
     return {
-      congestion: params.congestion,
-      hopRequest: (relay, place) =>
-        hopRequest(relay, place === others.length ? last : "guard-or-middle", params),
+      congestion: params?.congestion,
+      first: "relay" in first ? start(first.relay, 0) : undefined,
+      others: others.map((relay, i) => ({ relay, handshake: start(relay, 1 + i) })),
     };
   }
 
@@ -129,7 +133,7 @@ export class CircuitBuilder {
     id: number,
     request: BuildRequest,
     first: ChannelTarget,
-    { congestion, hopRequest }: Plan,
+    { congestion, first: handshake }: Plan,
     signal: AbortSignal,
   ): Promise<Circuit> {
     const { channels, clock, log, ciphers, memory } = this.#options;
@@ -138,8 +142,7 @@ export class CircuitBuilder {
     const cellLimits = CELL_LIMITS[request.purpose];
     const common = { id, channel, clock, log, ciphers, memory, congestion, cellLimits, signal, onUse };
     if ("fallback" in request.first) return createCircuit({ ...common, firstHop: { fast: true } });
-    const { relay } = request.first;
-    return createCircuit({ ...common, firstHop: relay, request: hopRequest(relay, 0) });
+    return createCircuit({ ...common, firstHop: request.first.relay, handshake });
   }
 
   /** Has the link padded, now or when the circuit is first used: what only fetches documents hides nothing (padding-spec 2.2). */
@@ -154,6 +157,7 @@ export class CircuitBuilder {
 
 interface Plan {
   readonly congestion: CongestionParams | undefined;
-  /** @param place 0 is the first hop */
-  hopRequest(relay: Relay, place: number): HopRequest;
+  /** Undefined for a fallback directory, of which no onion key is known. */
+  readonly first: HopHandshake | undefined;
+  readonly others: readonly { readonly relay: Relay; readonly handshake: HopHandshake }[];
 }

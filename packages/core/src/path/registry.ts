@@ -3,6 +3,7 @@
 import { formatSocketAddress } from "../base/address.ts";
 import { toHex } from "../base/encoding.ts";
 import type { TorError } from "../base/errors.ts";
+import type { CircuitHop } from "../circuit/api.ts";
 import type { ChannelTarget } from "../link/api.ts";
 
 export type CircuitPurpose = "general" | "directory";
@@ -14,6 +15,10 @@ export interface HopInfo {
   readonly rsaId: string;
   /** `"192.0.2.1:9001"`, `"[2001:db8::1]:9001"` */
   readonly addresses: readonly string[];
+  /** How the hop's streams are paced, once the circuit is open: by fixed windows or by congestion control (proposal 324). */
+  readonly flowControl?: "windows" | "congestion-control";
+  /** How its cells are encrypted, once the circuit is open: tor1, or Counter Galois Onion (proposal 359). */
+  readonly relayCrypto?: "tor1" | "cgo";
 }
 
 export interface CircuitInfo {
@@ -49,10 +54,12 @@ export class CircuitRegistry {
     return { built: this.#built, failed: this.#failed };
   }
 
-  opened(id: number): void {
+  /** @param hops what was agreed with each */
+  opened(id: number, hops: readonly CircuitHop[]): void {
     this.#built++;
     const info = this.#circuits.get(id);
-    if (info !== undefined) this.#put({ ...info, state: "open" });
+    if (info === undefined) return;
+    this.#put({ ...info, state: "open", hops: info.hops.map((hop, i) => ({ ...hop, ...formOf(hops[i]) })) });
   }
 
   closed(id: number, error?: TorError): void {
@@ -73,6 +80,15 @@ export class CircuitRegistry {
     this.#circuits.set(info.id, info);
     this.#onChange(info);
   }
+}
+
+function formOf(hop: CircuitHop | undefined): Pick<HopInfo, "flowControl" | "relayCrypto"> {
+  if (hop === undefined) return {};
+  const { congestionControl, cgo } = hop.agreed;
+  return {
+    flowControl: congestionControl === undefined ? "windows" : "congestion-control",
+    relayCrypto: cgo ? "cgo" : "tor1",
+  };
 }
 
 function hopInfo(relay: ChannelTarget & { readonly nickname?: string }): HopInfo {

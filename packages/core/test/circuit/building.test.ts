@@ -37,7 +37,7 @@ describe("the first hop", () => {
       clock,
     });
     expect(circuit).toMatchObject({ id: 7, isClosed: false, streamCount: 0, unusedSince: clock.monotonic() });
-    expect(circuit.hops).toEqual([relay]);
+    expect(circuit.hops.map(({ target }) => target)).toEqual([relay]);
     expect(relays.sentCells.map(({ command }) => command)).toEqual([COMMAND.createFast]);
     const stream = await circuit.openDirectoryStream();
     expect(stream.remoteAddress).toBeUndefined();
@@ -45,7 +45,7 @@ describe("the first hop", () => {
 
   test("by CREATE2 with ntor", async () => {
     const { circuit, relays, targets } = await testCircuit(1);
-    expect(circuit.hops).toEqual([targets[0]]);
+    expect(circuit.hops.map(({ target }) => target)).toEqual([targets[0]]);
     expect(relays.sentCells.map(({ command }) => command)).toEqual([COMMAND.create2]);
   });
 
@@ -106,7 +106,7 @@ describe("the first hop", () => {
 describe("extending", () => {
   test("each hop by EXTEND2 in a RELAY_EARLY cell to the hop before it", async () => {
     const { circuit, relays, targets } = await testCircuit(3);
-    expect(circuit.hops).toEqual(targets.slice(0, 3));
+    expect(circuit.hops.map(({ target }) => target)).toEqual(targets.slice(0, 3));
     expect(relays.received.map(({ hop, command, early }) => [hop, command, early])).toEqual([
       [0, RelayCommand.EXTEND2, true],
       [1, RelayCommand.EXTEND2, true],

@@ -6,7 +6,7 @@ import type { Clock } from "../../src/base/ports.ts";
 import type { Circuit } from "../../src/circuit/api.ts";
 import { type CreateCircuitOptions, createCircuit } from "../../src/circuit/create.ts";
 import type { HopRequest } from "../../src/circuit/handshake/negotiation.ts";
-import { PLAIN_NTOR } from "../../src/circuit/hop-handshake.ts";
+import { PLAIN_NTOR, startHandshake } from "../../src/circuit/hop-handshake.ts";
 import type { Begin } from "../../src/circuit/relaycell/messages.ts";
 import { ScriptedRelays } from "../../src/testing/relay/channel.ts";
 import type { ExitStream } from "../../src/testing/relay/exit-stream.ts";
@@ -45,9 +45,13 @@ export async function testCircuit(
   const request = (place: number) => (place === length - 1 ? last : PLAIN_NTOR);
   const firstHop = targets[0] as ScriptedRelay;
   const common = { id: 1, channel: relays.channel, firstHop, clock };
-  const circuit = await createCircuit({ ...options, ...common, request: request(0) });
+  const circuit = await createCircuit({
+    ...options,
+    ...common,
+    handshake: startHandshake(firstHop, request(0)),
+  });
   for (const [i, target] of targets.slice(1, length).entries())
-    await circuit.extend(target, { request: request(i + 1) });
+    await circuit.extend(target, { handshake: startHandshake(target, request(i + 1)) });
   return { circuit, relays, targets };
 }
 

@@ -125,7 +125,8 @@ describe("the list of circuits", () => {
     const registry = new CircuitRegistry();
     const v6 = relay({ id: 5, addresses: ["192.0.2.1:9001", "[2001:db8::1]:443"] });
     const { rsaId, ed25519Id } = GUARD;
-    registry.opened(registry.begin("directory", [v6]));
+    const agreed = { congestionControl: { sendmeInc: 31 }, cgo: true };
+    registry.opened(registry.begin("directory", [v6]), [{ target: v6, agreed }]);
     registry.begin("directory", [{ rsaId, ed25519Id, addresses: [] }]);
     expect(registry.list()).toEqual([
       {
@@ -137,6 +138,8 @@ describe("the list of circuits", () => {
             nickname: "Relay5",
             rsaId: "1400000000000000000000000000000000000005",
             addresses: ["192.0.2.1:9001", "[2001:db8::1]:443"],
+            flowControl: "congestion-control",
+            relayCrypto: "cgo",
           },
         ],
       },

@@ -57,7 +57,9 @@ export interface FakeCircuit extends Circuit {
 
 let lastId = 0;
 
-export function fakeCircuit(hops: readonly ChannelTarget[], id = ++lastId): FakeCircuit {
+export function fakeCircuit(targets: readonly ChannelTarget[], id = ++lastId): FakeCircuit {
+  const agreed = { congestionControl: undefined, cgo: false };
+  const hops = targets.map((target) => ({ target, agreed }));
   const gone = deferred<TorError | undefined>();
   const answer = async (): Promise<void> => {
     await circuit.hold?.promise;

@@ -1,6 +1,7 @@
 // How fast the application takes a stream's data (proposal 324 4.1.2), in kilobytes (1000 bytes) a second, for XON to tell.
-// As C tor 0.4.9 measures it, with two exceptions. The bytes are those of the very interval, since a coarse clock makes
-// intervals of any length. And what the clock cannot tell is not told: the other side would throttle the stream for nothing.
+// As C tor 0.4.9 measures it, with three exceptions. The bytes are those of the very interval, since a coarse clock makes
+// intervals of any length. What the clock cannot tell is not told: the other side would throttle the stream for nothing. And
+// a burst of cells that is taken at once is no interval: C tor meets none that is longer than 32 cells, we do.
 
 import { nEwma } from "./ewma.ts";
 import type { StreamFlowParams } from "./params.ts";
@@ -11,6 +12,8 @@ const INT32_MAX = 2 ** 31 - 1;
 const STEPS = 8;
 /** Microseconds after which it was a pause, not a rate: the page was frozen, or reads in its own time. */
 const LONGEST = 5_000_000;
+/** Microseconds within which whoever takes a burst of cells has kept up; they come at once, and no reader's turn is between. */
+const AT_ONCE = 5000;
 
 export class DrainRate {
   readonly #timepiece: Timepiece;
@@ -20,6 +23,8 @@ export class DrainRate {
   #breaks = 0;
   /** Bytes taken in the interval, or while nothing waited. */
   #drained = 0;
+  /** Bytes taken while nothing waited, before the interval. */
+  #drainedBefore = 0;
   #ewma = 0;
   #told = 0;
 
@@ -40,6 +45,7 @@ export class DrainRate {
 
   /** Nothing waits any more. After a while of that, the application could take twice as much. */
   emptied(): void {
+    if (this.#since !== undefined && this.#wasBurst(this.#since)) this.#drained += this.#drainedBefore;
     this.#since = undefined;
     if (this.#told === 0 || this.#drained < this.#params.xonRate) return;
     this.#ewma = Math.min(INT32_MAX, 2 * this.#ewma);
@@ -70,7 +76,12 @@ export class DrainRate {
   #begin(): void {
     this.#since = this.#timepiece.read();
     this.#breaks = this.#timepiece.breaks;
+    this.#drainedBefore = this.#drained;
     this.#drained = 0;
+  }
+
+  #wasBurst(since: number): boolean {
+    return this.#timepiece.read() - since <= AT_ONCE + this.#timepiece.grain;
   }
 
   #measure(since: number): void {

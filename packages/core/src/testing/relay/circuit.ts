@@ -10,7 +10,7 @@ import { type CongestionParams, congestionParams } from "../../circuit/flow/para
 import { cellBody, decodeCreate2, type HandshakeData } from "../../circuit/handshake/create-cells.ts";
 import type { NegotiatedHop } from "../../circuit/handshake/negotiation.ts";
 import { NTOR_V3_TYPE } from "../../circuit/handshake/ntor-v3.ts";
-import type { HopLayer } from "../../circuit/hop.ts";
+import type { HopLayer } from "../../circuit/hop-layer.ts";
 import { RelayCommand } from "../../circuit/relaycell/command.ts";
 import type { RelayHeader } from "../../circuit/relaycell/format.ts";
 import {
@@ -43,7 +43,6 @@ export interface ReceivedRelayCell {
 export interface RelayHop extends HopLayer {
   /** Undefined after CREATE_FAST, which names nobody. */
   readonly relay: ScriptedRelay | undefined;
-  readonly agreed: NegotiatedHop;
   /** What the client asked for in an ntor-v3 handshake. */
   readonly asked: Uint8Array | undefined;
   readonly streams: Map<number, ExitStream>;
@@ -236,7 +235,7 @@ export class RelayCircuit {
   ): void {
     const { clock, ciphers } = this.#options;
     const layer = relayLayer(agreed, material, { clock, ciphers, congestion: this.#congestion });
-    this.hops.push({ ...layer, relay, agreed, asked, streams: new Map() });
+    this.hops.push({ ...layer, relay, asked, streams: new Map() });
   }
 
   async #relayCell(received: ReceivedRelayCell): Promise<void> {

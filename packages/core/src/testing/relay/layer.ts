@@ -7,7 +7,7 @@ import type { CongestionParams } from "../../circuit/flow/params.ts";
 import { VegasFlow } from "../../circuit/flow/vegas.ts";
 import { WindowFlow } from "../../circuit/flow/windows.ts";
 import type { NegotiatedHop } from "../../circuit/handshake/negotiation.ts";
-import type { HopLayer } from "../../circuit/hop.ts";
+import type { HopLayer } from "../../circuit/hop-layer.ts";
 import { relayCellV0 } from "../../circuit/relaycell/format.ts";
 import { relayCellV1 } from "../../circuit/relaycell/format-v1.ts";
 import { CGO_KEY_MATERIAL, CgoCrypto } from "../../circuit/relaycrypto/cgo.ts";
@@ -34,8 +34,8 @@ interface LayerContext {
 export function relayLayer(agreed: NegotiatedHop, material: Uint8Array, context: LayerContext): HopLayer {
   const flow = relayFlow(agreed, context);
   return agreed.cgo
-    ? { flow, format: relayCellV1, crypto: new CgoCrypto(material, "relay") }
-    : { flow, format: relayCellV0, crypto: tor1RelaySide(material, context.ciphers) };
+    ? { agreed, flow, format: relayCellV1, crypto: new CgoCrypto(material, "relay") }
+    : { agreed, flow, format: relayCellV0, crypto: tor1RelaySide(material, context.ciphers) };
 }
 
 function relayFlow({ congestionControl }: NegotiatedHop, { clock, congestion }: LayerContext): HopFlow {

@@ -267,6 +267,28 @@ describe("receiving: XON", () => {
     expect(rig.sent[1]).toBe(2 * (rig.sent[0] as number));
   });
 
+  test("takes bursts of cells that are read at once for keeping up, too", () => {
+    const rig = told();
+    const first = 400;
+    // As an exit sends that refills its bucket ten times a second: more at once than one of C tor's reads brings.
+    for (let i = 0; i < 60; i++) {
+      rig.clock.advance(100);
+      rig.receive(80).read();
+    }
+    expect(rig.sent.length).toBeGreaterThanOrEqual(4);
+    expect(rig.sent.at(-1)).toBeGreaterThan(8 * first);
+  });
+
+  test("does not take them for that where they wait", () => {
+    const rig = told();
+    for (let i = 0; i < 60; i++) {
+      rig.receive(80).clock.advance(100);
+      rig.read();
+    }
+    expect(rig.sent.length).toBeLessThanOrEqual(1);
+    expect(rig.sent.at(-1) ?? 400).toBeLessThan(800);
+  });
+
   test("is never sent before an XOFF", () => {
     const rig = new Rig();
     for (let i = 0; i < 20; i++) rig.receive(400, 0.1).drain(i % 2 === 0 ? 100 : 10_000);

@@ -1,0 +1,153 @@
+// Each form that a circuit to an exit can have with C tor's relays: windows, congestion control, and that with Counter
+// Galois Onion; down, up, both ways at once and many streams, with relays that find nothing to complain of.
+
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { nodeCiphers, nodeDialer } from "@allium/bridge";
+import { type HopInfo, memoryStore, TorClient, type TorClientOptions } from "@allium/core";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { startTornet } from "../tornet/tornet.ts";
+import type { ConsensusParams, Tornet } from "../tornet/types.ts";
+import { digestOf } from "./helpers.ts";
+
+const MIB = 1024 * 1024;
+const TOR1 = { flowControl: "windows", relayCrypto: "tor1" } as const;
+
+interface Form {
+  readonly name: string;
+  readonly options: Partial<TorClientOptions>;
+  readonly exit: Pick<HopInfo, "flowControl" | "relayCrypto">;
+}
+
+const NETWORKS: readonly { readonly params: ConsensusParams; readonly forms: readonly Form[] }[] = [
+  {
+    params: { cc_alg: 0 },
+    forms: [
+      { name: "windows", options: {}, exit: TOR1 },
+      { name: "windows, with Node's ciphers", options: { ciphers: nodeCiphers() }, exit: TOR1 },
+    ],
+  },
+  {
+    params: { cc_alg: 2 },
+    forms: [
+      {
+        name: "congestion control",
+        options: { circuits: { cgo: false } },
+        exit: { flowControl: "congestion-control", relayCrypto: "tor1" },
+      },
+      {
+        name: "congestion control and Counter Galois Onion",
+        options: {},
+        exit: { flowControl: "congestion-control", relayCrypto: "cgo" },
+      },
+      {
+        name: "the same without optimistic data, with reduced padding",
+        options: { streams: { optimisticData: false }, channelPadding: "reduced" },
+        exit: { flowControl: "congestion-control", relayCrypto: "cgo" },
+      },
+    ],
+  },
+];
+
+/** What relays warn of that is not about clients: a young network's own circuits and downloads. */
+const OF_THE_NETWORK =
+  /Received http status code|marked ourself as down|extend back to the previous hop|process_relay_cell \(away from origin\) failed|current guards excluded/;
+
+/** The warnings and errors of all relays. */
+function complaints(tornet: Tornet): string[] {
+  return tornet.info.nodes
+    .filter(({ role }) => role !== "client")
+    .flatMap(({ logFile, nickname }) =>
+      readFileSync(logFile, "utf8")
+        .split("\n")
+        .filter((line) => /\[(warn|err)\]/.test(line) && !OF_THE_NETWORK.test(line))
+        .map((line) => `${nickname}: ${line}`),
+    );
+}
+
+function sha256(data: Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+describe.each(NETWORKS)("relays with $params", ({ params, forms }) => {
+  let tornet: Tornet;
+  let before: string[];
+  beforeAll(async () => {
+    tornet = await startTornet({ scheduler: "Vanilla", consensusParams: params });
+    before = complaints(tornet);
+  });
+  afterAll(() => tornet.stop());
+
+  function client(options: Partial<TorClientOptions>): TorClient {
+    const tor = new TorClient({
+      ...{ dialer: nodeDialer(), store: memoryStore(), network: tornet.network },
+      ...options,
+    });
+    onTestFinished(() => tor.close());
+    return tor;
+  }
+
+  /** The form of the hops of the one circuit that streams use. */
+  function formOf(tor: TorClient): Pick<HopInfo, "flowControl" | "relayCrypto">[] {
+    const general = tor.circuits().filter(({ purpose, state }) => purpose === "general" && state === "open");
+    expect(general).toHaveLength(1);
+    return (general[0]?.hops ?? []).map(({ flowControl, relayCrypto }) => ({
+      ...(flowControl === undefined ? {} : { flowControl }),
+      ...(relayCrypto === undefined ? {} : { relayCrypto }),
+    }));
+  }
+
+  describe.each(forms)("$name", ({ options, exit }) => {
+    it("is what the exit agrees to, and carries 16 MiB down and 16 MiB up", async () => {
+      const { http } = tornet.info;
+      const tor = client(options);
+      const length = 16 * MIB;
+      const { sha256: wanted } = (await (await tor.fetch(`${http.url}digest/${length}`)).json()) as {
+        sha256: string;
+      };
+      expect(await digestOf(await tor.fetch(`${http.url}bytes/${length}`))).toEqual({
+        bytes: length,
+        sha256: wanted,
+      });
+      const body = new Uint8Array(length).map((_, i) => i >>> 7);
+      const answer = await (await tor.fetch(`${http.url}sink`, { method: "POST", body })).json();
+      expect(answer).toMatchObject({ sha256: sha256(body) });
+      expect(formOf(tor)).toEqual([TOR1, TOR1, exit]);
+    });
+
+    it("carries both directions at once, beside streams that come and go, one that nobody reads and one that is cut off", async () => {
+      const { http, echo } = tornet.info;
+      const tor = client(options);
+      const unread = await tor.fetch(`${http.url}bytes/${8 * MIB}`);
+      const cut = await tor.fetch(`${http.url}bytes/${8 * MIB}`);
+      const socket = tor.connect({ hostname: echo.address, port: echo.port });
+      const sent = new Uint8Array(4 * MIB).map((_, i) => i >>> 5);
+      const writer = socket.writable.getWriter();
+      const writing = writer.write(sent);
+      const pages = Promise.all(
+        Array.from(
+          { length: 12 },
+          async () => (await digestOf(await tor.fetch(`${http.url}bytes/${MIB}`))).bytes,
+        ),
+      );
+      await cut.body?.cancel();
+      const hash = createHash("sha256");
+      let received = 0;
+      for await (const chunk of socket.readable) {
+        hash.update(chunk);
+        received += chunk.length;
+        if (received === sent.length) break;
+      }
+      await writing;
+      expect(hash.digest("hex")).toBe(sha256(sent));
+      expect(await pages).toEqual(Array.from({ length: 12 }, () => MIB));
+      expect((await digestOf(unread)).bytes).toBe(8 * MIB);
+      await socket.close();
+      expect(formOf(tor)).toEqual([TOR1, TOR1, exit]);
+    });
+  });
+
+  it("complain of nothing that the clients did", () => {
+    expect(complaints(tornet).filter((line) => !before.includes(line))).toEqual([]);
+  });
+});
