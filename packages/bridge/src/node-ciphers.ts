@@ -6,6 +6,9 @@ import type { Ciphers, CtrCipher, GcmCipher } from "@allium/core";
 
 const TAG_LENGTH = 16;
 
+/** What CTR encrypts to give the bare keystream; only ever read. */
+const ZEROS = new Uint8Array(32 * 1024);
+
 /** Ciphers for a TorClient in Node: `new TorClient({ dialer: nodeDialer(), ciphers: nodeCiphers(), … })`. */
 export function nodeCiphers(): Ciphers {
   return { gcm: gcmCipher, ctr: ctrCipher };
@@ -46,7 +49,8 @@ function gcmCipher(key: Uint8Array): GcmCipher {
 function ctrCipher(key: Uint8Array, counter: Uint8Array): CtrCipher {
   const cipher = createCipheriv(key.length === 32 ? "aes-256-ctr" : "aes-128-ctr", key, counter);
   return {
-    next: (length) => plain(cipher.update(new Uint8Array(length))),
+    next: (length) =>
+      plain(cipher.update(length <= ZEROS.length ? ZEROS.subarray(0, length) : new Uint8Array(length))),
   };
 }
 

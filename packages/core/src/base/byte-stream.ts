@@ -7,8 +7,12 @@ export interface ByteStream {
    * Bytes that arrived before a failure are delivered before it is thrown.
    */
   read(): Promise<Uint8Array | undefined>;
-  /** Takes the bytes; settles when more may be written. The caller must not change `data` afterwards. */
+  /** The same in the pieces that are there, where putting them together would cost a copy. */
+  readPieces?(): Promise<readonly Uint8Array[] | undefined>;
+  /** Takes the bytes; settles when more may be written. The caller must not change `data` afterwards, unless `copies`. */
   write(data: Uint8Array): Promise<void>;
+  /** Whether nothing refers to what was written once the write has settled. */
+  readonly copies?: boolean;
   /** Ends both directions. With a reason that is an error, pending reads and writes reject with it. Idempotent. */
   close(reason?: unknown): void;
 }

@@ -26,6 +26,7 @@ import { Hop, type StartMessage } from "./hop.ts";
 import { startFastHandshake, startHandshake } from "./hop-handshake.ts";
 import type { HopContext, HopHandshake } from "./hop-layer.ts";
 import { receiveRelayCell } from "./inbound.ts";
+import { SparePiece } from "./inbox.ts";
 import { RelayCommand } from "./relaycell/command.ts";
 import type { RelayHeader } from "./relaycell/format.ts";
 import { linkSpecifiers } from "./relaycell/link-specifiers.ts";
@@ -70,6 +71,7 @@ export class TorCircuit implements Circuit {
   readonly #slot: CircuitSlot;
   readonly #sender: CellSender;
   readonly #memory: MemoryQuota;
+  readonly #spare = new SparePiece();
   readonly #hopContext: HopContext;
   readonly #hops: Hop[] = [];
   readonly #closed: Deferred<TorError | undefined> = deferred<TorError | undefined>();
@@ -190,6 +192,7 @@ export class TorCircuit implements Circuit {
 
   rest(): void {
     this.#sender.onion.rest();
+    this.#spare.clear();
   }
 
   close(error?: TorError): void {
@@ -231,6 +234,7 @@ export class TorCircuit implements Circuit {
       sender: this.#sender,
       clock: this.#clock,
       memory: this.#memory,
+      spare: this.#spare,
       onStreamGone: () => {
         this.#unusedSince = this.#clock.monotonic();
       },
@@ -332,6 +336,7 @@ export class TorCircuit implements Circuit {
     this.#unusedSince = this.#clock.monotonic();
     this.#slot.destroy();
     this.#sender.onion.destroy();
+    this.#spare.clear();
     this.#closed.resolve(error);
   }
 }

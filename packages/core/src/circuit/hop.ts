@@ -7,6 +7,7 @@ import type { CellSender } from "./cell-sender.ts";
 import type { HopFlow } from "./flow/api.ts";
 import type { NegotiatedHop } from "./handshake/negotiation.ts";
 import type { HopLayer } from "./hop-layer.ts";
+import type { SparePiece } from "./inbox.ts";
 import { RelayCommand } from "./relaycell/command.ts";
 import type { RelayCellFormat } from "./relaycell/format.ts";
 import { encodeMessage, type RelayMessage, SENDME_V1 } from "./relaycell/messages.ts";
@@ -22,6 +23,7 @@ export interface HopOptions extends HopLayer {
   readonly sender: CellSender;
   readonly clock: Clock;
   readonly memory: MemoryQuota;
+  readonly spare: SparePiece;
   /** Called when a stream left. */
   readonly onStreamGone: () => void;
 }
@@ -69,13 +71,14 @@ export class Hop implements StreamOwner {
 
   /** Sends BEGIN, BEGIN_DIR or RESOLVE on a new stream. */
   begin(message: StartMessage, options: BeginOptions): CircuitStream {
-    const { clock, memory } = this.#options;
+    const { clock, memory, spare } = this.#options;
     const stream = new CircuitStream({
       ...options,
       id: this.streams.allocateId(),
       owner: this,
       flow: this.#flow,
       memory,
+      spare,
       now: () => clock.monotonic(),
       start: message.command,
     });

@@ -8,12 +8,39 @@ const MIN_PIECE = 2 * 1024;
 const MAX_PIECE = 64 * 1024;
 
 interface Piece {
+  /** As large as was wanted, or larger. */
   readonly bytes: Uint8Array;
+  readonly wanted: number;
   length: number;
   /** DATA cells that ended in it. */
   cells: number;
   /** Monotonic time of its first byte. */
   readonly since: number;
+}
+
+/**
+ * Memory of a piece that was read, for the next one: the engine would clear as much anew, and page by page (a tenth of what a
+ * download costs a page). All streams of a circuit share one.
+ */
+export class SparePiece {
+  #bytes: Uint8Array | undefined;
+
+  /** Memory of this size, or up to twice as much, with anything in it. */
+  take(size: number): Uint8Array {
+    const bytes = this.#bytes;
+    if (bytes === undefined || bytes.length < size || bytes.length > 2 * size) return new Uint8Array(size);
+    this.#bytes = undefined;
+    return bytes;
+  }
+
+  /** Whoever gives it uses it no more. */
+  keep(bytes: Uint8Array): void {
+    this.#bytes = bytes;
+  }
+
+  clear(): void {
+    this.#bytes = undefined;
+  }
 }
 
 /** What a read takes. */
@@ -25,14 +52,17 @@ export interface Taken {
 export class Inbox {
   readonly #account: MemoryAccount;
   readonly #now: () => number;
+  readonly #spare: SparePiece;
   readonly #pieces: Piece[] = [];
   #length = 0;
+  /** Follows how much comes at a time: up at once, down by half. */
   #nextSize = MIN_PIECE;
 
   /** @param now the monotonic clock */
-  constructor(account: MemoryAccount, now: () => number) {
+  constructor(account: MemoryAccount, now: () => number, spare: SparePiece = new SparePiece()) {
     this.#account = account;
     this.#now = now;
+    this.#spare = spare;
   }
 
   /** Bytes that wait. */
@@ -56,30 +86,39 @@ export class Inbox {
     if (piece.length === to - from) this.#account.charge(piece.bytes.length);
   }
 
-  /** The first piece, or undefined when nothing waits. */
+  /** The first piece, in a buffer of its own, or undefined when nothing waits. */
   take(): Taken | undefined {
+    const piece = this.#drop();
+    if (piece === undefined) return undefined;
+    const bytes = piece.bytes.slice(0, piece.length);
+    this.#spare.keep(piece.bytes);
+    return { bytes, cells: piece.cells };
+  }
+
+  clear(): void {
+    while (this.#drop() !== undefined);
+  }
+
+  #drop(): Piece | undefined {
     const piece = this.#pieces.shift();
     if (piece === undefined) return undefined;
     this.#length -= piece.length;
     this.#account.charge(-piece.bytes.length);
-    if (this.#pieces.length === 0) this.#nextSize = fitting(piece.length);
-    return { bytes: piece.bytes.subarray(0, piece.length), cells: piece.cells };
-  }
-
-  clear(): void {
-    while (this.take() !== undefined);
+    if (this.#pieces.length === 0) this.#nextSize = Math.max(fitting(piece.length), piece.wanted / 2);
+    return piece;
   }
 
   /** Pieces grow while they are filled faster than they are read, up to what a read is worth. */
   #addPiece(): Piece {
-    const piece = { bytes: new Uint8Array(this.#nextSize), length: 0, cells: 0, since: this.#now() };
+    const wanted = this.#nextSize;
+    const piece = { bytes: this.#spare.take(wanted), wanted, length: 0, cells: 0, since: this.#now() };
     this.#pieces.push(piece);
-    this.#nextSize = Math.min(2 * this.#nextSize, MAX_PIECE);
+    this.#nextSize = Math.min(2 * wanted, MAX_PIECE);
     return piece;
   }
 }
 
-/** The size of a piece where the last one held `length` bytes. */
+/** The least size of a piece that holds `length` bytes. */
 function fitting(length: number): number {
   let size = MIN_PIECE;
   while (size < length && size < MAX_PIECE) size *= 2;

@@ -6,7 +6,7 @@ import { badApiUsage, isTorError, type TorError } from "../base/errors.ts";
 import type { MemoryHolder, MemoryQuota } from "../base/memory-quota.ts";
 import type { TorStream } from "./api.ts";
 import type { HopFlow, StreamFlow, StreamFlowOwner } from "./flow/api.ts";
-import { Inbox } from "./inbox.ts";
+import { Inbox, type SparePiece } from "./inbox.ts";
 import { RelayCommand } from "./relaycell/command.ts";
 import { type Connected, decodeMessage, type Resolved, type ResolvedAnswer } from "./relaycell/messages.ts";
 import { EndReason, streamEndError } from "./relaycell/reasons.ts";
@@ -40,6 +40,7 @@ export interface CircuitStreamOptions {
   readonly owner: StreamOwner;
   readonly flow: HopFlow;
   readonly memory: MemoryQuota;
+  readonly spare: SparePiece;
   /** The monotonic clock. */
   readonly now: () => number;
   /** The command that begins it. */
@@ -75,7 +76,7 @@ export class CircuitStream implements TorStream, StreamEntry, StreamFlowOwner, M
     this.#options = options;
     this.#owner = options.owner;
     this.flow = options.flow.stream(this);
-    this.#inbox = new Inbox(options.memory.account(this), options.now);
+    this.#inbox = new Inbox(options.memory.account(this), options.now, options.spare);
   }
 
   get remoteAddress(): Uint8Array | undefined {

@@ -12,6 +12,7 @@ export type AeadKind = "aes-128-gcm" | "aes-256-gcm" | "chacha20-poly1305";
  * whoever waits for them only then saves a turn for every record.
  */
 export interface AeadKey {
+  /** What is given may be changed as soon as this returns, be it a promise: WebCrypto copies it at once. */
   seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /** @throws TorError `protocol-violation` when the tag does not fit; a promise rejects with it */
   open(nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array): Uint8Array | Promise<Uint8Array>;

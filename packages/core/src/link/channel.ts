@@ -157,16 +157,19 @@ export class LinkChannel implements Channel {
   }
 
   async #receive({ decoder }: LinkHandshake): Promise<void> {
-    let taken = 0;
     try {
+      // What came behind the handshake.
+      while (decoder.next()) this.#dispatch(decoder);
       for (;;) {
-        while (decoder.next()) this.#dispatch(decoder);
-        this.#nudge.received(taken, !this.#outbound.isIdle);
-        const chunk = await this.#stream.read();
-        if (chunk === undefined) throw linkClosed("the relay closed the link");
+        const pieces = await this.#read();
         this.#padding.touch();
-        decoder.append(chunk);
-        taken = chunk.length;
+        let length = 0;
+        for (const piece of pieces) {
+          decoder.append(piece);
+          while (decoder.next()) this.#dispatch(decoder);
+          length += piece.length;
+        }
+        this.#nudge.received(length, !this.#outbound.isIdle);
       }
     } catch (thrown) {
       const error = toTorError(thrown);
@@ -175,6 +178,18 @@ export class LinkChannel implements Channel {
         error.code === "ALLIUM_E_TLS_TRUNCATED" ? linkClosed("the relay closed the link", error) : error,
       );
     }
+  }
+
+  async #read(): Promise<readonly Uint8Array[]> {
+    const stream = this.#stream;
+    if (stream.readPieces !== undefined) {
+      const pieces = await stream.readPieces();
+      if (pieces !== undefined) return pieces;
+    } else {
+      const piece = await stream.read();
+      if (piece !== undefined) return [piece];
+    }
+    throw linkClosed("the relay closed the link");
   }
 
   #dispatch({ circuitId, command, bytes, from }: CellDecoder): void {

@@ -36,6 +36,8 @@ export class Connection implements TlsConnection {
   readonly peerCertificates: readonly Uint8Array[];
   readonly cipherSuite: string;
   readonly group: string;
+  /** Sealing does. */
+  readonly copies = true;
   readonly #pipe: ByteStream;
   readonly #clock: Clock;
   readonly #inbound: Inbound;
@@ -63,6 +65,10 @@ export class Connection implements TlsConnection {
 
   read(): Promise<Uint8Array | undefined> {
     return this.#inbound.read();
+  }
+
+  readPieces(): Promise<readonly Uint8Array[] | undefined> {
+    return this.#inbound.readPieces();
   }
 
   async write(data: Uint8Array): Promise<void> {

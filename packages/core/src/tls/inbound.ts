@@ -84,6 +84,12 @@ export class Inbound {
 
   /** Everything decrypted so far, or undefined after close_notify. What came before a failure comes before it here. */
   async read(): Promise<Uint8Array | undefined> {
+    const pieces = await this.readPieces();
+    return pieces?.length === 1 ? pieces[0] : pieces && concat(...pieces);
+  }
+
+  /** The same, a record in a piece. */
+  async readPieces(): Promise<readonly Uint8Array[] | undefined> {
     while (this.#ready.length === 0) {
       if (this.#error !== undefined) throw this.#error;
       if (this.#ended) return undefined;
@@ -92,9 +98,8 @@ export class Inbound {
     }
     const ready = this.#ready;
     this.#ready = [];
-    const data = ready.length === 1 ? (ready[0] as Uint8Array) : concat(...ready);
-    this.#release(data.length + ready.length * RECORD_COST);
-    return data;
+    this.#release(ready.reduce((sum, { length }) => sum + length + RECORD_COST, 0));
+    return ready;
   }
 
   /** Ends reading: with the error, or as after close_notify. */

@@ -19,6 +19,9 @@ export const REKEY_AFTER = 2 ** 24;
 /** Records under one key after which it is used no more; the RFC has 2^64, and no honest peer comes near this. */
 const MAX_SEQUENCE = 2 ** 32;
 
+/** Bytes that most records of an idle connection stay below: those of one cell do. */
+const SHORT = 1024;
+
 /** The content of a decrypted record. */
 export interface InnerRecord {
   readonly type: number;
@@ -39,6 +42,7 @@ interface Parts {
 /** The key of one direction. Results come at once where its cipher is synchronous. Sequence numbers are taken when `seal` or `open` is called, not when they settle. */
 export class RecordProtection {
   readonly #parts: Parts;
+  #inner = new Uint8Array(0);
   #sequence = 0;
 
   private constructor(parts: Parts) {
@@ -72,7 +76,7 @@ export class RecordProtection {
       length >> 8,
       length & 255,
     );
-    const inner = new Uint8Array(content.length + 1);
+    const inner = this.#innerOf(content.length + 1);
     inner.set(content);
     inner[content.length] = type;
     const sealed = this.#parts.key.seal(this.#nextNonce(), header, inner);
@@ -109,6 +113,13 @@ export class RecordProtection {
     this.#parts.secret.fill(0);
     this.#parts.iv.fill(0);
     this.#parts.key.destroy();
+  }
+
+  /** Where content and type are put together: one place for all records, since ciphers have copied it when they return. */
+  #innerOf(length: number): Uint8Array {
+    if (this.#inner.length < length)
+      this.#inner = new Uint8Array(length <= SHORT ? SHORT : Math.max(length, MAX_CONTENT + 1));
+    return this.#inner.subarray(0, length);
   }
 
   /** RFC 8446 5.3: the IV with the sequence number in its last eight bytes. */

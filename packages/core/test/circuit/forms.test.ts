@@ -51,10 +51,11 @@ describe.each(FORMS)("%s at the last hop", (name, last) => {
     const stream = await circuit.openStream("example.com", 80);
     const [exit] = relays.streams() as [ExitStream];
     const [down, up] = [pattern(2 * MIB, 1), pattern(2 * MIB, 2)];
-    const sending = exit.send(down).then(() => exit.end());
-    const [received] = await Promise.all([readAll(stream), stream.write(up)]);
-    await sending;
+    const receiving = readAll(stream);
+    await Promise.all([exit.send(down), stream.write(up)]);
     await relays.idle();
+    exit.end();
+    const received = await receiving;
     // Not toEqual, which takes seconds for as much.
     expect(equalBytes(received, down)).toBe(true);
     expect(equalBytes(exit.receivedBytes, up)).toBe(true);

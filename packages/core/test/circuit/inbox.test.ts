@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { concat } from "../../src/base/bytes.ts";
 import type { TorError } from "../../src/base/errors.ts";
 import { type MemoryAccount, type MemoryHolder, MemoryQuota } from "../../src/base/memory-quota.ts";
-import { Inbox } from "../../src/circuit/inbox.ts";
+import { Inbox, SparePiece } from "../../src/circuit/inbox.ts";
 import { pattern } from "./relay.ts";
 
 const KIB = 1024;
@@ -81,6 +81,14 @@ describe("what is taken", () => {
     expect(concat(...taken)).toEqual(concat(...expected));
   });
 
+  test("is in a buffer that holds nothing else, be it a full piece or the start of one", () => {
+    const { inbox, fill } = opened();
+    fill(70);
+    fill(3, 17);
+    for (let taken = inbox.take(); taken !== undefined; taken = inbox.take())
+      expect(taken.bytes.buffer.byteLength).toBe(taken.bytes.length);
+  });
+
   test("never parts a cell, of whatever size", () => {
     const lengths = fc.array(fc.integer({ min: 1, max: CELL }), { maxLength: 400 });
     fc.assert(
@@ -131,19 +139,22 @@ describe("pieces", () => {
     expect(charges.filter((bytes) => bytes > 0).slice(-5)).toEqual(new Array(5).fill(64 * KIB));
   });
 
-  test("are as large as what was there once the reader has caught up", () => {
-    const sizeAfter = (cells: number) => {
+  test("shrink by half at a time once the reader has caught up, and not below what comes at a time", () => {
+    const sizes = (cells: number) => {
       const { charges, fill, drain } = opened();
       fill(125);
       drain();
-      // A piece of what came while the reader was away, which it takes whole.
-      fill(cells);
-      drain();
       charges.length = 0;
-      fill(1);
-      return (charges[0] as number) / KIB;
+      for (let i = 0; i < 7; i++) {
+        fill(cells);
+        drain();
+      }
+      return charges.filter((bytes) => bytes > 0).map((bytes) => bytes / KIB);
     };
-    expect([1, 4, 5, 8, 9, 16, 17, 65].map(sizeAfter)).toEqual([2, 2, 4, 4, 8, 8, 16, 32]);
+    // What was read last serves once more where it is twice what is wanted.
+    expect(sizes(1)).toEqual([32, 32, 8, 8, 2, 2, 2]);
+    expect(sizes(9)).toEqual([32, 32, 8, 8, 8, 8, 8]);
+    expect(sizes(65)).toEqual([32, 32, 32, 32, 32, 32, 32]);
   });
 
   test("of a reader that keeps up with single cells stay small", () => {
@@ -153,6 +164,46 @@ describe("pieces", () => {
       inbox.take();
     }
     expect(new Set(charges)).toEqual(new Set([2 * KIB, -2 * KIB]));
+  });
+});
+
+describe("the spare piece", () => {
+  test("is what was read last, for a piece of the same size or half of it", () => {
+    const spare = new SparePiece();
+    const bytes = new Uint8Array(2 * KIB);
+    spare.keep(bytes);
+    expect(spare.take(4 * KIB)).not.toBe(bytes);
+    expect(spare.take(1023)).not.toBe(bytes);
+    expect(spare.take(1024)).toBe(bytes);
+    spare.keep(bytes);
+    expect(spare.take(2 * KIB)).toBe(bytes);
+    expect(spare.take(2 * KIB)).not.toBe(bytes);
+    spare.keep(bytes);
+    spare.clear();
+    expect(spare.take(2 * KIB)).not.toBe(bytes);
+  });
+
+  test("goes from one stream to another, and nothing of its bytes with it", () => {
+    const spare = new SparePiece();
+    const account: MemoryAccount = { charge() {} };
+    const [one, other] = [new Inbox(account, () => 0, spare), new Inbox(account, () => 0, spare)];
+    one.append(pattern(CELL, 1), 0, CELL);
+    const first = one.take()?.bytes;
+    other.append(pattern(7, 2), 0, 7);
+    const second = other.take()?.bytes;
+    expect([first, second]).toEqual([pattern(CELL, 1), pattern(7, 2)]);
+    expect(second?.buffer.byteLength).toBe(7);
+  });
+
+  test("is nothing that somebody still reads", () => {
+    const spare = new SparePiece();
+    const inbox = new Inbox({ charge() {} }, () => 0, spare);
+    inbox.append(pattern(CELL, 1), 0, CELL);
+    inbox.clear();
+    inbox.append(pattern(CELL, 2), 0, CELL);
+    const taken = inbox.take()?.bytes;
+    inbox.append(pattern(CELL, 3), 0, CELL);
+    expect(taken).toEqual(pattern(CELL, 2));
   });
 });
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { MemoryQuota } from "../../src/base/memory-quota.ts";
 import type { StreamOptions, TorStream } from "../../src/circuit/api.ts";
 import type { StreamFlow } from "../../src/circuit/flow/api.ts";
+import { SparePiece } from "../../src/circuit/inbox.ts";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import { CircuitStream } from "../../src/circuit/stream.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
@@ -313,6 +314,7 @@ test("a stream that is not optimistic takes no data before CONNECTED", async () 
     owner: { schedule: (each) => void scheduled.push(each), send() {}, end() {} },
     flow: { stream: () => flow } as never,
     memory: new MemoryQuota(1000, "a test"),
+    spare: new SparePiece(),
     now: () => 0,
     start: BEGIN,
     optimistic: false,

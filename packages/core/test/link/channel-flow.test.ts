@@ -45,6 +45,33 @@ describe("a congested channel", () => {
     expect(rig.writes).toEqual([full * 514, 514]);
   });
 
+  it("uses its two buffers again where the stream has copied them, and no buffer twice where not", async () => {
+    for (const copies of [true, false]) {
+      const rig = await open(1);
+      const { slot } = await circuit(rig);
+      const buffers = new Set<ArrayBufferLike>();
+      const write = rig.ours.write;
+      Object.assign(rig.ours, {
+        copies,
+        write(data: Uint8Array) {
+          buffers.add(data.buffer);
+          return write(data);
+        },
+      });
+      const received: number[] = [];
+      for (let turn = 1; turn <= 20; turn++) {
+        for (let cell = 0; cell < turn; cell++) slot.send(RELAY, new Uint8Array(509).fill(turn));
+        await settle();
+        const bytes = await rig.theirs.read();
+        for (let at = 5; at < (bytes?.length ?? 0); at += 514) received.push(bytes?.[at] as number);
+      }
+      expect(received).toEqual(Array.from({ length: 20 }, (_, i) => new Array(i + 1).fill(i + 1)).flat());
+      // They grow until a turn fits.
+      if (copies) expect(buffers.size).toBeLessThan(10);
+      else expect(buffers.size).toBe(20);
+    }
+  });
+
   it("fills one queue while a write is under way, and no second one", async () => {
     const rig = await open(1);
     const { slot, handler } = await circuit(rig);

@@ -51,6 +51,19 @@ describe.each(CIPHERS)("a connection %s", (_, ciphers) => {
       expect(await tls.read()).toHaveLength(2000);
     });
 
+    it("gives them record by record to those who ask for pieces, and an end and an error as otherwise", async () => {
+      const { tls, server } = await establish();
+      const contents = Array.from({ length: 20 }, (_, i) => pattern(100, i));
+      for (const content of contents) await server.sendSealed(23, content);
+      await turns(30);
+      expect(await tls.readPieces?.()).toEqual(contents);
+      await server.sendSealed(21, Uint8Array.of(1, 0));
+      expect(await tls.readPieces?.()).toBeUndefined();
+      const broken = await establish();
+      await broken.server.sendSealed(21, Uint8Array.of(2, 80));
+      await expect(broken.tls.readPieces?.()).rejects.toMatchObject({ kind: "protocol-violation" });
+    });
+
     it("strips padding, and passes over empty records", async () => {
       const { tls, server } = await establish();
       await server.sendSealed(0, concat(utf8("padded"), Uint8Array.of(23), new Uint8Array(1000)));
