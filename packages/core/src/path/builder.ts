@@ -101,7 +101,8 @@ export class CircuitBuilder {
       throw error;
     });
     try {
-      for (const { relay, handshake } of plan.others) await circuit.extend(relay, { handshake, signal });
+      for (const { relay, handshake } of plan.others)
+        await circuit.extend(relay, { handshake: await handshake, signal });
       if (signal.aborted) throw abortError(signal);
     } catch (error) {
       circuit.close();
@@ -112,8 +113,8 @@ export class CircuitBuilder {
   }
 
   /**
-   * Begins the handshakes with all relays at once, each asked for what it is in its place: by the time that one's turn comes
-   * its part is ready. Without a view of the network nobody is asked for anything.
+   * Begins the handshakes, each relay asked for what it is in its place: the first one's at once, the others' while that
+   * one is awaited, so that each is ready in its turn. Without a view of the network nobody is asked for anything.
    */
   #plan({ purpose, netdir, first, others }: BuildRequest): Plan {
     const params = netdir && negotiationParams(netdir, this.#options.circuits);
@@ -122,10 +123,12 @@ export class CircuitBuilder {
       const part = place === others.length ? last : "guard-or-middle";
       return startHandshake(relay, params && hopRequest(relay, part, params));
     };
+    const firstStarted = "relay" in first ? start(first.relay, 0) : undefined;
+    const sent = Promise.resolve(firstStarted?.data).catch(() => {});
     return {
       congestion: params?.congestion,
-      first: "relay" in first ? start(first.relay, 0) : undefined,
-      others: others.map((relay, i) => ({ relay, handshake: start(relay, 1 + i) })),
+      first: firstStarted,
+      others: others.map((relay, i) => ({ relay, handshake: sent.then(() => start(relay, 1 + i)) })),
     };
   }
 
@@ -159,5 +162,5 @@ interface Plan {
   readonly congestion: CongestionParams | undefined;
   /** Undefined for a fallback directory, of which no onion key is known. */
   readonly first: HopHandshake | undefined;
-  readonly others: readonly { readonly relay: Relay; readonly handshake: HopHandshake }[];
+  readonly others: readonly { readonly relay: Relay; readonly handshake: Promise<HopHandshake> }[];
 }

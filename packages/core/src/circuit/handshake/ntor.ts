@@ -54,6 +54,9 @@ export async function ntorHandshake(target: NtorTarget, ephemeral?: X25519KeyPai
   const keyPair = ephemeral ?? (await generateX25519());
   const { rsaId: id, ntorOnionKey: B } = target;
   const X = keyPair.publicKey;
+  // Begun ahead, while the relay has yet to answer. Its failure counts when the answer is judged.
+  const secret = keyPair.diffieHellman(B);
+  secret.catch(() => {});
   return {
     clientPart: concat(id, B, X),
     async finish(relayPart, length) {
@@ -62,7 +65,7 @@ export async function ntorHandshake(target: NtorTarget, ephemeral?: X25519KeyPai
       }
       const Y = relayPart.slice(0, G_LENGTH);
       // Both throw when the result is all zero: a point of small order gives away the secret.
-      const [xy, xb] = await Promise.all([keyPair.diffieHellman(Y), keyPair.diffieHellman(B)]);
+      const [xy, xb] = await Promise.all([keyPair.diffieHellman(Y), secret]);
       const secrets = ntorSecrets({ xy, xb }, id, { B, X, Y });
       try {
         if (!equalBytes(secrets.auth, relayPart.subarray(G_LENGTH))) {
