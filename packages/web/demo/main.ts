@@ -1,6 +1,6 @@
 // The demo page: one Tor client, what it is doing, the circuit in use, and a form that fetches through it.
 
-import { isTorError, type TorClientLike } from "@allium/core";
+import { type HopInfo, isTorError, type TorClientLike } from "@allium/core";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { makeClient } from "./client.ts";
@@ -80,11 +80,19 @@ function drawCircuits(client: TorClientLike): void {
     { title: "This page", detail: `through the bridge ${session.network?.bridges[0] ?? ""}`, relay: false },
     ...circuit.hops.map((hop, i) => ({
       title: hop.nickname,
-      detail: `${roles[i]} · ${hop.addresses.join(", ")}`,
+      detail: [roles[i], hop.addresses.join(", "), ...formOf(hop)].join(" · "),
       relay: true,
     })),
     { title: "The site", detail: "sees the exit's address only", relay: false },
   ]);
+}
+
+/** What the hop agreed to beyond what every relay does. */
+function formOf({ flowControl, relayCrypto }: HopInfo): string[] {
+  return [
+    ...(flowControl === "congestion-control" ? ["congestion control"] : []),
+    ...(relayCrypto === "cgo" ? ["CGO"] : []),
+  ];
 }
 
 function drawSuggestions(network: DemoNetwork): void {

@@ -18,8 +18,9 @@ import type {
   TorStream,
 } from "./api.ts";
 import { AwaitedAnswer } from "./awaited-answer.ts";
+import { beginStream } from "./begin-stream.ts";
 import { CellSender } from "./cell-sender.ts";
-import { beginMessage, checkConnectedAddress, resolvedAddresses } from "./destination.ts";
+import { beginMessage, resolvedAddresses } from "./destination.ts";
 import { type CongestionParams, congestionParams } from "./flow/params.ts";
 import { cellBody, decodeCreated2, decodeCreatedFast, encodeCreate2 } from "./handshake/create-cells.ts";
 import { Hop, type StartMessage } from "./hop.ts";
@@ -37,8 +38,6 @@ import { circuitViolation } from "./violation.ts";
 
 /** Milliseconds for a relay to answer CREATE or EXTEND2; cbtinitialtimeout (path-spec 2.4). */
 const HANDSHAKE_TIMEOUT = 60_000;
-/** Milliseconds for an exit to answer BEGIN or RESOLVE. */
-const CONNECT_TIMEOUT = 60_000;
 /** Bytes that wait for readers of one circuit's streams: of four that nobody reads, were they all as full as can be. */
 const CIRCUIT_MEMORY = 32 * 1024 * 1024;
 
@@ -243,33 +242,12 @@ export class TorCircuit implements Circuit {
     this.#state = "open";
   }
 
-  /** Begins a stream and, unless it is optimistic, waits for the answer. */
   async #begin(message: StartMessage, options: StreamOptions): Promise<CircuitStream> {
-    const { signal, optimistic = false, allowPrivateAddresses = false } = options;
-    const ms = options.timeout ?? CONNECT_TIMEOUT;
-    const error = () =>
-      new TorError(
-        "exit-timeout",
-        "ALLIUM_E_STREAM_CONNECT_TIMEOUT",
-        `the exit did not answer within ${ms} ms`,
-      );
-    throwIfAborted(signal);
+    throwIfAborted(options.signal);
     const hop = this.#lastHop();
     if (!this.#used) this.#options.onUse?.();
     this.#used = true;
-    const stream = hop.begin(message, {
-      optimistic,
-      checkAddress: (address) => checkConnectedAddress(address, allowPrivateAddresses),
-    });
-    const connected = withTimeout({ clock: this.#clock, ms, signal, error }, () => stream.connected).catch(
-      (thrown) => {
-        stream.close(thrown);
-        throw thrown;
-      },
-    );
-    if (optimistic) connected.catch(() => {});
-    else await connected;
-    return stream;
+    return beginStream(hop, message, options, this.#clock);
   }
 
   #receive(command: number, bytes: Uint8Array, from: number): void {

@@ -14,6 +14,7 @@ import type { LinkHandshake } from "./handshake.ts";
 import { Nudge } from "./nudge.ts";
 import { Outbound } from "./outbound.ts";
 import { ChannelPadding, PADDING_LINK_PROTOCOL, type PaddingRange, STOP_PADDING } from "./padding.ts";
+import { Slot, type SlotPhase, unknownCircuit } from "./slot.ts";
 
 /** Reason NONE: tor-spec 5.4 wants no other from clients. */
 const DESTROY_NONE = Uint8Array.of(0);
@@ -236,82 +237,4 @@ export class LinkChannel implements Channel {
       slot.writable();
     }
   }
-}
-
-/**
- * - `new`: the relay knows nothing of the circuit yet
- * - `asked`: CREATE was sent
- * - `answered`: CREATED came
- * - `gone`: for good
- */
-type SlotPhase = "new" | "asked" | "answered" | "gone";
-
-class Slot implements CircuitSlot {
-  readonly circuitId: number;
-  readonly #handler: CircuitHandler;
-  readonly #outbound: Outbound;
-  readonly #left: (phase: SlotPhase) => void;
-  #phase: SlotPhase = "new";
-
-  /** @param left called once when the circuit leaves by itself, with the phase that it left */
-  constructor(
-    circuitId: number,
-    handler: CircuitHandler,
-    outbound: Outbound,
-    left: (phase: SlotPhase) => void,
-  ) {
-    this.circuitId = circuitId;
-    this.#handler = handler;
-    this.#outbound = outbound;
-    this.#left = left;
-  }
-
-  get congested(): boolean {
-    return this.#outbound.congested;
-  }
-
-  send(command: number, body: Uint8Array): void {
-    // After DESTROY in either direction the id is not ours to use.
-    if (this.#phase === "gone") return;
-    if (this.#phase === "new") this.#phase = "asked";
-    this.#outbound.send(this.circuitId, command, body);
-  }
-
-  destroy(): void {
-    const phase = this.#phase;
-    if (phase === "gone") return;
-    this.#phase = "gone";
-    this.#left(phase);
-  }
-
-  cell(command: number, bytes: Uint8Array, from: number): void {
-    this.requireAsked(command);
-    if (command === COMMAND.createdFast || command === COMMAND.created2) this.#phase = "answered";
-    this.#handler.cell(command, bytes, from);
-  }
-
-  destroyed(reason: number): void {
-    this.#phase = "gone";
-    this.#handler.destroyed(reason);
-  }
-
-  channelClosed(error: TorError): void {
-    // Another circuit that was told before may have ended this one.
-    if (this.#phase === "gone") return;
-    this.#phase = "gone";
-    this.#handler.channelClosed(error);
-  }
-
-  writable(): void {
-    this.#handler.writable();
-  }
-
-  /** A relay cannot know an id that we have not used yet. */
-  requireAsked(command: number): void {
-    if (this.#phase === "new") throw unknownCircuit(command);
-  }
-}
-
-function unknownCircuit(command: number): TorError {
-  return linkViolation("UNKNOWN_CIRCUIT", `command ${command} for a circuit that is not there`);
 }

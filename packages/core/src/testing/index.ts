@@ -12,7 +12,6 @@ export { duplexPair } from "./duplex-pair.ts";
 export { ManualClock } from "./manual-clock.ts";
 export { ScriptedRelays } from "./relay/channel.ts";
 export {
-  connected,
   type ReceivedRelayCell,
   type RelayBehaviour,
   RelayCircuit,
@@ -20,4 +19,5 @@ export {
 } from "./relay/circuit.ts";
 export type { ExitStream } from "./relay/exit-stream.ts";
 export { type ScriptedRelay, scriptedRelay } from "./relay/keys.ts";
+export { connected } from "./relay/messages.ts";
 export { storeCases } from "./store-cases.ts";

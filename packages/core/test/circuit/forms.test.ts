@@ -10,8 +10,8 @@ import { CellBody } from "../../src/circuit/relaycrypto/cell-body.ts";
 import { COMMAND } from "../../src/link/commands.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { ScriptedRelays } from "../../src/testing/relay/channel.ts";
-import { connected } from "../../src/testing/relay/circuit.ts";
 import type { ExitStream } from "../../src/testing/relay/exit-stream.ts";
+import { connected } from "../../src/testing/relay/messages.ts";
 import { hostOf, LAST_HOPS, pattern, readAll, testCircuit } from "./relay.ts";
 
 const { DATA, DROP, SENDME, XOFF, XON } = RelayCommand;

@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import { BeginFlag } from "../../src/circuit/relaycell/messages.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
-import { connected } from "../../src/testing/relay/circuit.ts";
 import type { ExitStream } from "../../src/testing/relay/exit-stream.ts";
+import { connected } from "../../src/testing/relay/messages.ts";
 import { hostOf, testCircuit } from "./relay.ts";
 
 describe("opening", () => {

@@ -9,8 +9,8 @@ import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import { CircuitStream } from "../../src/circuit/stream.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import type { ScriptedRelays } from "../../src/testing/relay/channel.ts";
-import { connected } from "../../src/testing/relay/circuit.ts";
 import type { ExitStream } from "../../src/testing/relay/exit-stream.ts";
+import { connected } from "../../src/testing/relay/messages.ts";
 import { pattern, testCircuit } from "./relay.ts";
 
 const { BEGIN, BEGIN_DIR, CONNECTED, DATA, END, SENDME } = RelayCommand;

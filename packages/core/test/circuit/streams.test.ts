@@ -7,8 +7,8 @@ import { systemClock } from "../../src/base/clock.ts";
 import { abortedError } from "../../src/base/errors.ts";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import type { ScriptedRelays } from "../../src/testing/relay/channel.ts";
-import { connected } from "../../src/testing/relay/circuit.ts";
 import type { ExitStream } from "../../src/testing/relay/exit-stream.ts";
+import { connected } from "../../src/testing/relay/messages.ts";
 import { hostOf, pattern, readAll, testCircuit } from "./relay.ts";
 
 const CELL = 498;

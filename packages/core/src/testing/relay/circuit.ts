@@ -2,7 +2,6 @@
 // protocol correctly and send whatever else a test tells them to. Where its cells come from and go to is the user's:
 // channel.ts has a channel in memory.
 
-import { parseIp } from "../../base/address.ts";
 import { concat, Writer } from "../../base/bytes.ts";
 import type { Ciphers, Clock } from "../../base/ports.ts";
 import { randomBytes } from "../../base/random.ts";
@@ -27,6 +26,7 @@ import { ExitStream } from "./exit-stream.ts";
 import { answerExtensions, answerNtor, answerNtorV3, type RelayPolicy } from "./handshakes.ts";
 import type { ScriptedRelay } from "./keys.ts";
 import { keyMaterialLength, relayLayer } from "./layer.ts";
+import { addressBytes, connected } from "./messages.ts";
 
 /** What a relay got: the hop that recognised it, the cell, and whether it came as RELAY_EARLY. */
 export interface ReceivedRelayCell {
@@ -300,15 +300,4 @@ export class RelayCircuit {
     if (flow.dataReceived()) this.sendMessage(index, 0, { command: RelayCommand.SENDME, version: 1, tag });
     stream?.receive(data);
   }
-}
-
-/** CONNECTED to an address, IPv4 or IPv6. */
-export function connected(address: string): RelayMessage {
-  return { command: RelayCommand.CONNECTED, address: addressBytes(address), ttl: 300 };
-}
-
-function addressBytes(text: string): Uint8Array {
-  const address = parseIp(text);
-  if (address === undefined) throw new RangeError(`no address: ${text}`);
-  return address;
 }
