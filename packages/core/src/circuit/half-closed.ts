@@ -5,17 +5,18 @@ import { Phase, type StreamEntry } from "./stream-entry.ts";
 import { circuitViolation } from "./violation.ts";
 
 /**
- * Bytes that may come after our END, where no window bounds them: the relay stops when END reaches it, and no more than a
- * congestion window is on its way then (5000 cells at the end of slow start, cc_ss_max).
+ * DATA cells that may come after our END, where no window bounds them: the relay stops when END reaches it, and no more than
+ * a congestion window is on its way then (5000 cells at the end of slow start, cc_ss_max). By cells, not bytes: a cell of one
+ * byte marks as well as a full one.
  */
-const MAX_LATE_DATA = 8 * 1024 * 1024;
+const MAX_LATE_CELLS = 16_384;
 
 export class HalfClosedStream implements StreamEntry {
   readonly #flow: StreamFlow;
   /** Monotonic time after which nothing is excused any more. */
   readonly expires: number;
   #phase: number;
-  #lateData = 0;
+  #lateCells = 0;
 
   /** @param phase of the stream when it was ended */
   constructor(flow: StreamFlow, phase: number, expires: number) {
@@ -28,9 +29,9 @@ export class HalfClosedStream implements StreamEntry {
     return this.#phase;
   }
 
-  receiveData(_bytes: Uint8Array, from: number, to: number): void {
-    this.#lateData += to - from;
-    if (this.#lateData > MAX_LATE_DATA) throw circuitViolation("STREAM_WINDOW", "too much DATA after END");
+  receiveData(): void {
+    if (++this.#lateCells > MAX_LATE_CELLS)
+      throw circuitViolation("STREAM_WINDOW", "too much DATA after END");
     this.#flow.dataReceived(0);
   }
 

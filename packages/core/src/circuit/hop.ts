@@ -115,7 +115,7 @@ export class Hop implements StreamOwner {
 
   end(stream: CircuitStream): void {
     this.#ready.delete(stream);
-    this.streams.halfClose(stream, this.#flow.halfClosedLifetime());
+    this.streams.halfClose(stream);
     // Any other reason would tell the exit what our application does (tor-spec 6.3).
     this.sendMessage(stream.id, { command: RelayCommand.END, reason: EndReason.MISC });
     this.#options.onStreamGone();

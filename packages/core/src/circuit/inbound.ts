@@ -59,9 +59,9 @@ function receiveOnStream(hop: Hop, stream: StreamEntry, header: RelayHeader, byt
   if (command === RelayCommand.DATA) {
     // An empty DATA costs its sender nothing and would pass unseen (TROVE-2024-001).
     if (dataFrom === dataTo) throw circuitViolation("EMPTY_DATA", "a DATA cell without data");
-    stream.receiveData(bytes, dataFrom, dataTo);
+    // The circuit's SENDME first, as C tor has it: an exit that times its cells could tell us by an XOFF that goes before it.
     hop.dataReceived();
-    return;
+    return stream.receiveData(bytes, dataFrom, dataTo);
   }
   const data = bytes.subarray(dataFrom, dataTo);
   switch (command) {

@@ -32,6 +32,7 @@ export interface CommandRule {
 const { CONNECTING, RESOLVING, OPEN, HALF_CONNECTING, HALF_RESOLVING, HALF_OPEN } = Phase;
 const ANY_PHASE = CONNECTING | RESOLVING | OPEN | HALF_CONNECTING | HALF_RESOLVING | HALF_OPEN;
 const FLOWING = OPEN | HALF_OPEN;
+const FED = FLOWING | CONNECTING | HALF_CONNECTING;
 
 /** By relay command (tor-spec 6.1). Commands that are not here are unknown. */
 const RULES: Readonly<Record<number, CommandRule>> = {
@@ -63,9 +64,10 @@ const RULES: Readonly<Record<number, CommandRule>> = {
   [RelayCommand.BEGIN_DIR]: { name: "BEGIN_DIR" },
   [RelayCommand.EXTEND2]: { name: "EXTEND2" },
   [RelayCommand.EXTENDED2]: { name: "EXTENDED2", circuit: { from: "last", otherwise: "WRONG_HOP" } },
-  // Only where there is congestion control, and no more often than what we sent explains: flow control knows.
-  [RelayCommand.XOFF]: { name: "XOFF", stream: { phases: FLOWING, otherwise: "XOFF" } },
-  [RelayCommand.XON]: { name: "XON", stream: { phases: FLOWING, otherwise: "XON" } },
+  // Only where there is congestion control, and no more often than what we sent explains: flow control knows. What was sent
+  // before CONNECTED may have been too much too.
+  [RelayCommand.XOFF]: { name: "XOFF", stream: { phases: FED, otherwise: "XOFF" } },
+  [RelayCommand.XON]: { name: "XON", stream: { phases: FED, otherwise: "XON" } },
 };
 
 /** As an array, which is read for every cell. */

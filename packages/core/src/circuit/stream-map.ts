@@ -9,13 +9,19 @@ import type { StreamEntry } from "./stream-entry.ts";
 
 /** Stream ids are 16 bits, and 0 is the circuit itself (tor-spec 6.1). */
 const STREAM_IDS = 0x10000;
+/**
+ * Milliseconds for which the cells of a stream that we ended are excused. C tor takes the time of a circuit's building or the
+ * longest RTT, which the exit chooses, and forgives what is later; here that closes the circuit, and a page may have been
+ * frozen while they came.
+ */
+const HALF_CLOSED_LIFETIME = 10 * 60_000;
 /** Half-closed streams kept at once; a circuit that has more takes no new streams. */
 export const MAX_HALF_CLOSED = 2048;
 
 export class StreamMap {
   readonly #clock: Clock;
   readonly #open = new Map<number, CircuitStream>();
-  /** In the order of their closing, which is nearly that of their expiry. */
+  /** In the order of their closing, which is that of their expiry. */
   readonly #halfClosed = new Map<number, HalfClosedStream>();
   // C tor's ids go up from a random first one.
   #nextId = 1 + randomInt(STREAM_IDS - 1);
@@ -54,11 +60,11 @@ export class StreamMap {
     return this.#open.get(id) ?? this.#late(id);
   }
 
-  /** We sent END on this stream: for `lifetime` ms its cells are excused. */
-  halfClose(stream: CircuitStream, lifetime: number): void {
+  /** We sent END on this stream: for some time its cells are excused. */
+  halfClose(stream: CircuitStream): void {
     this.#open.delete(stream.id);
     this.#dropExpired();
-    const expires = this.#clock.monotonic() + lifetime;
+    const expires = this.#clock.monotonic() + HALF_CLOSED_LIFETIME;
     this.#halfClosed.set(stream.id, new HalfClosedStream(stream.flow, stream.phase, expires));
   }
 

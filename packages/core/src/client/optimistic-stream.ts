@@ -1,6 +1,6 @@
 // A stream that takes data before any exit is connected (proposal 181): what is written goes out right behind BEGIN, and once
-// more on the next circuit where the first exit could not connect. Until an exit says CONNECTED nothing can have reached the
-// destination, so nothing is ever delivered twice.
+// more on the next circuit where the first exit could not connect. Until an exit says CONNECTED an honest one has let nothing
+// reach the destination, so nothing is delivered twice.
 
 import { abortable, type Deferred, deferred } from "../base/abort.ts";
 import { badApiUsage, isTorError, type TorError } from "../base/errors.ts";

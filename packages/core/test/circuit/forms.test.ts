@@ -4,6 +4,7 @@
 import { describe, expect, test } from "vitest";
 import { equalBytes } from "../../src/base/bytes.ts";
 import { systemClock } from "../../src/base/clock.ts";
+import type { HopRequest } from "../../src/circuit/handshake/negotiation.ts";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import { encodeMessage } from "../../src/circuit/relaycell/messages.ts";
 import { CellBody } from "../../src/circuit/relaycrypto/cell-body.ts";
@@ -19,11 +20,35 @@ const MIB = 1 << 20;
 const LAST = 2;
 const FORMS = Object.entries(LAST_HOPS);
 const CONGESTED = FORMS.filter(([, { handshake }]) => handshake === "ntor-v3");
+const one = Uint8Array.of(1);
 const xoff = encodeMessage({ command: XOFF });
 const xon = (kbpsEwma: number) => encodeMessage({ command: XON, kbpsEwma });
 
 function sent(relays: ScriptedRelays, command: number): number {
   return relays.received.filter((cell) => cell.command === command).length;
+}
+
+/** DATA cells of 400 bytes, some milliseconds apart: congestion control takes the measure of its clock as they come. */
+async function deliver(
+  relays: ScriptedRelays,
+  clock: ManualClock,
+  cells: number,
+  spacing = 1,
+): Promise<void> {
+  const [exit] = relays.streams() as [ExitStream];
+  for (let i = 0; i < cells; i++) {
+    clock.advance(spacing);
+    relays.send(LAST, DATA, exit.id, pattern(400));
+  }
+  await relays.idle();
+}
+
+/** A circuit with a stream on which so many cells came that nobody reads. */
+async function openUnread(clock: ManualClock, last: HopRequest, cells: number, spacing?: number) {
+  const { circuit, relays } = await testCircuit(3, clock, { last });
+  const stream = await circuit.openStream("example.com", 80);
+  await deliver(relays, clock, cells, spacing);
+  return { circuit, relays, stream };
 }
 
 /** What happens between relays and client: `meddle` may change a cell, and says how often it arrives. */
@@ -128,20 +153,9 @@ describe.each(CONGESTED)("%s", (_, last) => {
 
   test("an unread stream has an XOFF sent, and an XON once it is read; circuit SENDMEs go out meanwhile", async () => {
     const clock = new ManualClock();
-    const { circuit, relays } = await testCircuit(3, clock, { last });
-    const stream = await circuit.openStream("example.com", 80);
-    const [exit] = relays.streams() as [ExitStream];
-    // Congestion control takes the measure of its clock as cells come and go.
-    const deliver = async (cells: number) => {
-      for (let i = 0; i < cells; i++) {
-        clock.advance(1);
-        relays.send(LAST, DATA, exit.id, pattern(400));
-      }
-      await relays.idle();
-    };
-    await deliver(500);
+    const { circuit, relays, stream } = await openUnread(clock, last, 500);
     expect(sent(relays, XOFF)).toBe(0);
-    await deliver(200);
+    await deliver(relays, clock, 200);
     expect([sent(relays, XOFF), sent(relays, XON)]).toEqual([1, 0]);
     expect(sent(relays, SENDME)).toBe(Math.floor(700 / 31));
     let left = 700 * 400;
@@ -163,6 +177,45 @@ describe.each(CONGESTED)("%s", (_, last) => {
     await relays.idle();
     expect(tags.length).toBeGreaterThanOrEqual(124 + 31);
     expect(circuit.isClosed).toBe(false);
+  });
+
+  test("the circuit's SENDME goes before an XOFF that the same cell leads to, as C tor has it", async () => {
+    const clock = new ManualClock();
+    const { relays } = await openUnread(clock, last, 619, 0);
+    clock.advance(300);
+    relays.send(LAST, DATA, (relays.streams()[0] as ExitStream).id, pattern(400));
+    await relays.idle();
+    expect(relays.received.slice(-2).map(({ command }) => command)).toEqual([SENDME, XOFF]);
+  });
+
+  test("an XOFF and an XON before CONNECTED are in order where as much was sent", async () => {
+    const { circuit, relays } = await testCircuit(3, systemClock, { last });
+    relays.behaviour.begin = () => {};
+    const stream = await circuit.openStream("example.com", 80, { optimistic: true });
+    await relays.idle();
+    const [exit] = relays.streams() as [ExitStream];
+    await stream.write(pattern(300_000));
+    relays.send(LAST, XOFF, exit.id, xoff);
+    relays.send(LAST, XON, exit.id, xon(0));
+    exit.message(connected("93.184.216.34"));
+    await stream.connected;
+    await stream.write(pattern(300_000));
+    await relays.idle();
+    expect([circuit.isClosed, exit.receivedBytes.length]).toEqual([false, 600_000]);
+  });
+
+  test("late cells of an ended stream are counted, however small, and forgiven for ten minutes", async () => {
+    const clock = new ManualClock();
+    const { circuit, relays } = await testCircuit(3, clock, { last });
+    const stream = await circuit.openStream("example.com", 80);
+    const [exit] = relays.streams() as [ExitStream];
+    stream.close();
+    // A page that was frozen for long finds them in its socket.
+    clock.advance(10 * 60_000 - 1);
+    for (let i = 0; i < 16_384; i++) relays.send(LAST, DATA, exit.id, one);
+    expect(circuit.isClosed).toBe(false);
+    relays.send(LAST, DATA, exit.id, one);
+    expect(await circuit.closed).toMatchObject({ code: "ALLIUM_E_CIRCUIT_STREAM_WINDOW" });
   });
 
   const misdeeds: readonly (readonly [
@@ -215,7 +268,6 @@ describe.each(CONGESTED)("%s", (_, last) => {
       },
     ],
   ];
-  const one = Uint8Array.of(1);
   const sendme = (tag: Uint8Array) => ({ command: SENDME, version: 1, tag }) as const;
 
   test.each(misdeeds)("%s: %s", async (_, rule, misdeed) => {

@@ -197,10 +197,6 @@ describe("stream window", () => {
   });
 });
 
-test("a half-closed stream's cells are excused for ten minutes", () => {
-  expect(new WindowFlow().halfClosedLifetime()).toBe(600_000);
-});
-
 describe("unpredictable cells", () => {
   test("every run of 100 full cells has one with room for 16 random bytes", () => {
     for (let run = 0; run < 20; run++) {

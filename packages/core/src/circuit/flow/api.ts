@@ -19,8 +19,6 @@ export interface HopFlow {
   dataLength(available: number, max: number): number;
   /** Flow control of a new stream to this hop. */
   stream(owner: StreamFlowOwner): StreamFlow;
-  /** Milliseconds for which cells may still come on a stream that we ended. */
-  halfClosedLifetime(): number;
 }
 
 /** What a stream's flow control does to its stream. */

@@ -76,10 +76,6 @@ export class RttEstimator {
     return this.#min;
   }
 
-  get max(): number {
-    return this.#max;
-  }
-
   /** A cell was sent that a SENDME will acknowledge. */
   sent(): void {
     this.#sent.push(this.#read());

@@ -11,9 +11,6 @@ import { SendmeTags } from "./sendme-tags.ts";
 import { Timepiece } from "./timepiece.ts";
 import { XonXoffFlow } from "./xon-xoff.ts";
 
-/** Milliseconds after which a circuit's building is given up (path-spec 2.4.1: the default of cbtinitialtimeout). */
-const BUILD_TIMEOUT = 60_000;
-
 export interface VegasOptions {
   readonly params: CongestionParams;
   /** Cells that one SENDME acknowledges, as negotiated with the hop. */
@@ -76,11 +73,6 @@ export class VegasFlow implements HopFlow {
   stream(owner: StreamFlowOwner): StreamFlow {
     const { params, clock } = this.#options;
     return new XonXoffFlow({ params: params.streams, clock, timepiece: this.#timepiece, owner });
-  }
-
-  /** No window bounds what still comes on an ended stream; time does, as in C tor. */
-  halfClosedLifetime(): number {
-    return Math.max(BUILD_TIMEOUT, this.#rtt.max / 1000);
   }
 
   /** Cells in the congestion window and on their way, and the smoothed RTT in milliseconds (0 before the first). */

@@ -13,8 +13,6 @@ const CIRCUIT_INCREMENT = 100;
 /** tor-spec 7.4: the same for a stream. */
 const STREAM_WINDOW = 500;
 const STREAM_INCREMENT = 50;
-/** Milliseconds after which a half-closed stream's cells are no longer excused; a full window needs far less. */
-const HALF_CLOSED_LIFETIME = 10 * 60_000;
 
 const NO_DATA = new Uint8Array(0);
 
@@ -51,10 +49,6 @@ export class WindowFlow implements HopFlow {
 
   stream(owner: StreamFlowOwner): StreamFlow {
     return new WindowStreamFlow(owner);
-  }
-
-  halfClosedLifetime(): number {
-    return HALF_CLOSED_LIFETIME;
   }
 }
 
