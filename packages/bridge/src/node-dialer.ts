@@ -59,7 +59,7 @@ export function dialSocket(target: RelayAddress, timeout: number, signal?: Abort
 }
 
 /** A TCP socket as core's Duplex, with back-pressure in both directions. */
-export function socketDuplex(socket: Socket): Duplex {
+function socketDuplex(socket: Socket): Duplex {
   let settle: { resolve(): void; reject(error: unknown): void };
   const closed = new Promise<void>((resolve, reject) => {
     settle = { resolve, reject };

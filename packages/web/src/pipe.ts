@@ -13,8 +13,9 @@ const SEND_POLL = 4;
 /** Bytes kept for another try; a TLS ClientHello is below 2 KiB. As much as a bridge keeps while it dials. */
 const REPLAY_LIMIT = 65_536;
 /**
- * Bytes received and not yet read. A WebSocket cannot be held back, but Tor's windows hold back the relay: 1000 cells of
- * 514 bytes for a circuit (tor-spec 7.3), so this is what 60 circuits may have on the way. More is not Tor.
+ * Bytes received and not yet read. A WebSocket cannot be held back, but flow control holds back the relay: 1000 cells of 514
+ * bytes for a circuit in fixed windows (tor-spec 7.3), 5000 at the end of slow start with congestion control. So this is what
+ * 60 or 13 circuits that all run at full speed may have on the way while the page stands still. More is not Tor.
  */
 const RECEIVE_LIMIT = 33_554_432;
 

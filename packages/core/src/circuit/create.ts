@@ -1,4 +1,4 @@
-// Makes a circuit of one hop on a channel: CREATE_FAST or CREATE2 with ntor (tor-spec 5.1).
+// Makes a circuit of one hop on a channel: CREATE_FAST or CREATE2 (tor-spec 5.1).
 
 import { throwIfAborted } from "../base/abort.ts";
 import type { Circuit, HopTarget } from "./api.ts";

@@ -15,7 +15,9 @@ import type { StreamInfo } from "./stream-opener.ts";
 /** Where a socket goes: `"host:port"`, `"[ipv6]:port"`, or both apart. */
 export type SocketAddress = string | { hostname: string; port: number };
 
+/** How `resolve` asks. */
 export interface ResolveOptions {
+  /** Gives up when it aborts, with its reason. */
   readonly signal?: AbortSignal;
   /** Requests with different keys share no circuit. */
   readonly isolation?: string;
@@ -23,10 +25,13 @@ export interface ResolveOptions {
 
 /** The client's events; the value is in `event.detail`. None carries a destination. */
 export interface TorClientEvents {
+  /** How far the client is, or why it does not get on. */
   status: ClientStatus;
   /** A circuit is being built, is open, or is gone. */
   circuit: CircuitInfo;
+  /** A stream is being opened, is open, or is gone. */
   stream: StreamInfo;
+  /** A guard was sampled, confirmed, dropped. */
   guard: GuardEvent;
   /** Log lines of level `info` and above; the `log` option gets all of them. */
   log: LogEvent;
@@ -34,20 +39,29 @@ export interface TorClientEvents {
 
 /** What opens streams and resolves names; see TorView. */
 export interface TorViewLike {
+  /** `fetch` over Tor (Fetch standard 5.6), `http:` only. @throws TypeError with `kind` and `code`, or the signal's reason */
   fetch(input: string | URL | Request, init?: TorFetchInit): Promise<Response>;
+  /** A TCP connection over Tor, as in the WinterTC sockets API; failures settle its promises, with TorErrors. */
   connect(address: SocketAddress, options?: TorSocketOptions): TorSocket;
+  /** The addresses of a host name as an exit resolves it (tor-spec 6.4), at least one. @throws TorError */
   resolve(hostname: string, options?: ResolveOptions): Promise<ResolvedAddress[]>;
+  /** A view within this one with circuits of its own. @throws TorError `bad-api-usage` */
   isolate(key: string): TorViewLike;
 }
 
 /** A client in this thread or in another one; see TorClient. */
 export interface TorClientLike extends TorViewLike, TypedEvents<TorClientEvents> {
+  /** The guards that the client keeps, as JSON to be stored elsewhere (guard-spec). */
   readonly guards: Pick<Guards, "export" | "import" | "reset">;
   readonly status: ClientStatus;
+  /** Settles when streams can be opened; begins what is needed for it. @throws TorError that says why not */
   ready(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** New streams go onto new circuits from now on. */
   newIdentity(): void;
+  /** Circuits being built and open. */
   circuits(): CircuitInfo[];
   /** At once in this thread, later from another one: `await` fits both. */
   stats(): ClientStats | Promise<ClientStats>;
+  /** Ends all streams, circuits and links. */
   close(): Promise<void>;
 }

@@ -73,6 +73,7 @@ export class Engine<N extends Network> {
     });
     this.pool = new CircuitPool({
       ...{ clock, retry, builder: this.network.builder, maxDirtiness: path.maxCircuitDirtiness },
+      padding: options.padding,
       choosePath: (target, avoidExits) => this.#choosePath(target, avoidExits),
       onRetry: (error) => {
         this.#log("info", "circuit.retry", "building a circuit failed, it is tried again", error);

@@ -6,10 +6,7 @@ import { abortable, type Deferred, deferred } from "../base/abort.ts";
 import { badApiUsage, isTorError, type TorError } from "../base/errors.ts";
 import type { TorStream } from "../circuit/api.ts";
 
-/**
- * Bytes kept to be sent again. Well below what makes an exit send XOFF (500 cells), which it must not before it is
- * connected, and below a stream's window.
- */
+/** Bytes kept to be sent again: below a stream's window, and below what makes an exit say XOFF (500 cells). */
 const MAX_KEPT = 64 * 1024;
 
 export class OptimisticStream implements TorStream {

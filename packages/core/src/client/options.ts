@@ -9,6 +9,7 @@ import { parseNetworkConfig } from "../directory/network-config.ts";
 import { publicNetwork } from "../directory/public-network.ts";
 import type { PaddingMode } from "../path/padding.ts";
 
+/** How long circuits are used and may take. */
 export interface PathOptions {
   /** Milliseconds from its first stream after which a circuit takes no more; 10 minutes unless told otherwise. */
   readonly maxCircuitDirtiness?: number;
@@ -16,6 +17,7 @@ export interface PathOptions {
   readonly circuitBuildTimeout?: number;
 }
 
+/** What relays are asked for. */
 export interface CircuitSettings {
   /**
    * Whether exits that can are asked for Counter Galois Onion, which keeps relays from marking cells; true unless told
@@ -24,6 +26,7 @@ export interface CircuitSettings {
   readonly cgo?: boolean;
 }
 
+/** How streams are opened. */
 export interface StreamSettings {
   /** Whether what is written goes out before the exit is connected, which saves a round trip; true unless told otherwise. */
   readonly optimisticData?: boolean;
@@ -31,6 +34,7 @@ export interface StreamSettings {
   readonly connectTimeout?: number;
 }
 
+/** All that a client can be told; unknown names and values out of range are refused (`bad-api-usage`). */
 export interface TorClientOptions {
   /** Carries bytes to relays. */
   readonly dialer: Dialer;
@@ -43,13 +47,15 @@ export interface TorClientOptions {
   readonly streams?: StreamSettings;
   /** How circuits and the bootstrap are tried again. */
   readonly retry?: Partial<RetryPolicy>;
+  /** Gets every log line, of all levels. */
   readonly log?: Log;
   /** Closes the client when it aborts. */
   readonly signal?: AbortSignal;
+  /** The time; the system's unless told otherwise. */
   readonly clock?: Clock;
   /**
    * Padding of the link to the guard, which hides from observers of the network when the client is active: `normal`,
-   * `reduced` for metered connections (half the traffic, links kept half as long), or `off`.
+   * `reduced` for metered connections (half the traffic, links and unused circuits kept half as long), or `off`.
    */
   readonly channelPadding?: PaddingMode;
   /** Synchronous ciphers, where the platform has them; `nodeCiphers()` of `@allium/bridge` in Node. */

@@ -2,6 +2,7 @@
 
 import type { TorError, TorErrorCode, TorErrorKind } from "../base/errors.ts";
 
+/** What a start is at: from reaching the network to the first circuit. */
 export type Phase =
   | "bridge"
   | "link"
@@ -11,10 +12,12 @@ export type Phase =
   | "circuit"
   | "ready";
 
+/** For a progress bar. */
 export interface ClientStatus {
   /** 0 to 1. It may go back, for example after a long sleep. */
   readonly fraction: number;
   readonly phase: Phase;
+  /** Whether streams can be opened. */
   readonly ready: boolean;
   /** Why the client does not get on. A later call tries again. */
   readonly blocked?: { readonly kind: TorErrorKind; readonly code: TorErrorCode; readonly message: string };

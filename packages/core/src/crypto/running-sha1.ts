@@ -1,5 +1,6 @@
 // A running SHA-1 (FIPS 180-4 6.1) whose digest can be read at any point: the digest of relay cells (tor-spec 6.1).
-// Our own, because a library's digest of a running state costs a clone of it: 4.8 µs a cell against 1.3 µs here.
+// Our own, because a library's digest of a running state costs a clone of it: 4.8 µs a cell against 1.3 µs here, both on a busy
+// machine (3.2 against 1.1 on a quiet one).
 
 import { sha1Block } from "./sha1-block.ts";
 
@@ -82,5 +83,11 @@ export class RunningSha1 {
     this.#pending.set(this.#marked.pending);
     this.#pendingLength = this.#marked.pendingLength;
     this.#length = this.#marked.length;
+  }
+
+  /** Overwrites the state, from which whoever has the key could go on. */
+  destroy(): void {
+    for (const words of [this.#state, this.#digest, this.#marked.state]) words.fill(0);
+    for (const bytes of [this.#pending, this.#marked.pending]) bytes.fill(0);
   }
 }

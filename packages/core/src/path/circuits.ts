@@ -9,6 +9,7 @@ import type { Clock } from "../base/ports.ts";
 import type { Circuit } from "../circuit/api.ts";
 import type { Relay } from "../directory/api.ts";
 import type { CircuitBuilder } from "./builder.ts";
+import { type PaddingMode, unusedCircuitLifetime } from "./padding.ts";
 import { type ExitTarget, exitAllows, needsStable, type Path } from "./select.ts";
 
 export interface CircuitPoolOptions {
@@ -19,6 +20,7 @@ export interface CircuitPoolOptions {
   readonly retry: RetryPolicy;
   /** Milliseconds from its first stream after which a circuit takes no more. */
   readonly maxDirtiness: number;
+  readonly padding: PaddingMode;
   readonly onRetry?: ((error: TorError, delay: number) => void) | undefined;
 }
 
@@ -39,8 +41,6 @@ export interface PooledCircuit {
 /** tor(1) "MaxClientCircuitsPending". */
 const MAX_PENDING = 32;
 
-/** tor(1) "CircuitsAvailableTimeout": a circuit built ahead that nobody used. */
-const UNUSED_LIFETIME = 30 * 60_000;
 const SWEEP_INTERVAL = 10_000;
 
 /** Failures that another circuit will not mend. */
@@ -58,6 +58,8 @@ interface Entry {
   readonly target: ExitTarget;
   readonly ready: Promise<PooledCircuit>;
   readonly since: number;
+  /** Milliseconds for which it is kept while nobody uses it; known with its path. */
+  unusedLifetime: number;
   path: Path | undefined;
   circuit: Circuit | undefined;
   /** Undefined until the first request takes it. */
@@ -141,6 +143,7 @@ export class CircuitPool {
       target,
       ready: Promise.resolve().then(() => this.#build(entry, avoidExits)),
       since: this.#options.clock.monotonic(),
+      unusedLifetime: Number.POSITIVE_INFINITY,
       path: undefined,
       circuit: undefined,
       isolation: undefined,
@@ -158,6 +161,7 @@ export class CircuitPool {
     const { signal } = this.#closing;
     const path = await abortable(choosePath(entry.target, avoidExits), signal);
     entry.path = path;
+    entry.unusedLifetime = unusedCircuitLifetime(this.#options.padding, path.netdir);
     const first = { relay: path.guard, isGuard: true };
     const circuit = await builder.build({
       purpose: "general",
@@ -200,7 +204,7 @@ export class CircuitPool {
   #isStale(entry: Entry): boolean {
     const now = this.#options.clock.monotonic();
     return entry.dirtySince === undefined
-      ? now - entry.since > UNUSED_LIFETIME
+      ? now - entry.since > entry.unusedLifetime
       : now - entry.dirtySince > this.#options.maxDirtiness;
   }
 

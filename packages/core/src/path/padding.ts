@@ -1,5 +1,6 @@
 // How links are padded, by the user's choice and the consensus's parameters (padding-spec 2.5, 2.6).
 
+import { randomInt } from "../base/random.ts";
 import type { NetDir } from "../directory/api.ts";
 import type { PaddingRange } from "../link/padding.ts";
 
@@ -17,6 +18,16 @@ const MAX = 60_000;
 /** Whether links are padded before a stream is opened through them. */
 export function padsBeforeUse(netdir: Pick<NetDir, "param">): boolean {
   return netdir.param("nf_pad_before_usage", 1, 0, 1) === 1;
+}
+
+/**
+ * Milliseconds for which a circuit that was built ahead is kept while nobody uses it, drawn anew for each (C tor's
+ * channelpadding_get_circuits_available_timeout): 30 to 60 minutes, or half of that.
+ */
+export function unusedCircuitLifetime(mode: PaddingMode, netdir: Pick<NetDir, "param">): number {
+  const seconds = netdir.param("nf_conntimeout_clients", 30 * 60, 60, 24 * 60 * 60);
+  const least = (seconds * 1000) / (mode === "reduced" ? 2 : 1);
+  return least + randomInt(least);
 }
 
 /** When a link with circuits of more than one hop is padded by us. */

@@ -6,8 +6,10 @@ import type { TorError } from "../base/errors.ts";
 import type { CircuitHop } from "../circuit/api.ts";
 import type { ChannelTarget } from "../link/api.ts";
 
+/** `general` carries streams to the outside, `directory` fetches what the network says about itself. */
 export type CircuitPurpose = "general" | "directory";
 
+/** A relay on a circuit. */
 export interface HopInfo {
   /** Empty for a fallback directory, which no consensus has named yet. */
   readonly nickname: string;
@@ -21,9 +23,12 @@ export interface HopInfo {
   readonly relayCrypto?: "tor1" | "cgo";
 }
 
+/** A circuit as it is at this moment. */
 export interface CircuitInfo {
+  /** Unique within the client. */
   readonly id: number;
   readonly purpose: CircuitPurpose;
+  /** `closed` in its last event only. */
   readonly state: "building" | "open" | "closed";
   /** From the guard on; while the circuit is being built, those it is meant to have. */
   readonly hops: readonly HopInfo[];

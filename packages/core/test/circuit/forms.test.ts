@@ -4,6 +4,7 @@
 import { describe, expect, test } from "vitest";
 import { equalBytes } from "../../src/base/bytes.ts";
 import { systemClock } from "../../src/base/clock.ts";
+import { MemoryQuota } from "../../src/base/memory-quota.ts";
 import type { HopRequest } from "../../src/circuit/handshake/negotiation.ts";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import { encodeMessage } from "../../src/circuit/relaycell/messages.ts";
@@ -215,6 +216,19 @@ describe.each(CONGESTED)("%s", (_, last) => {
     for (let i = 0; i < 16_384; i++) relays.send(LAST, DATA, exit.id, one);
     expect(circuit.isClosed).toBe(false);
     relays.send(LAST, DATA, exit.id, one);
+    expect(await circuit.closed).toMatchObject({ code: "ALLIUM_E_CIRCUIT_STREAM_WINDOW" });
+  });
+
+  test("8 MiB of unread data are too much for one stream: no exit that heeds XOFF sends as much", async () => {
+    const memory = new MemoryQuota(64 * MIB, "a test");
+    const { circuit, relays } = await testCircuit(3, new ManualClock(), { last, memory });
+    await circuit.openStream("example.com", 80);
+    const [exit] = relays.streams() as [ExitStream];
+    const cells = Math.floor((8 * MIB) / 400);
+    const data = pattern(400);
+    for (let i = 0; i < cells; i++) relays.send(LAST, DATA, exit.id, data);
+    expect(circuit.isClosed).toBe(false);
+    relays.send(LAST, DATA, exit.id, data);
     expect(await circuit.closed).toMatchObject({ code: "ALLIUM_E_CIRCUIT_STREAM_WINDOW" });
   });
 

@@ -1,11 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { type Deferred, deferred } from "../../src/base/abort.ts";
 import { TorError, type TorErrorCode, type TorErrorKind } from "../../src/base/errors.ts";
+import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
 import type { Channel } from "../../src/link/api.ts";
 import { type BuildRequest, CircuitBuilder } from "../../src/path/builder.ts";
 import { ChannelPool } from "../../src/path/channels.ts";
 import { type CircuitInfo, CircuitRegistry } from "../../src/path/registry.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { ScriptedRelays } from "../../src/testing/relay/channel.ts";
+import type { ExitStream } from "../../src/testing/relay/exit-stream.ts";
+import { scriptedRelay } from "../../src/testing/relay/keys.ts";
 import { settle } from "./fakes.ts";
 import { exitRelay, guardRelay, relay } from "./synthetic.ts";
 
@@ -117,6 +121,31 @@ describe("a circuit that cannot be begun", () => {
     expect(registry.list()).toEqual([]);
     expect(registry.counts).toEqual({ built: 0, failed: 1 });
     expect(seen.map(({ state }) => state)).toEqual(["building", "closed"]);
+  });
+});
+
+describe("a directory circuit", () => {
+  it("may bring 131,072 cells; one more is a violation, which closes it and is told", async () => {
+    const { build, opening, seen, clock } = bench();
+    const cache = await scriptedRelay();
+    const relays = new ScriptedRelays([cache], clock);
+    opening.resolve(relays.channel);
+    const circuit = await build({ purpose: "directory", first: { fallback: cache }, others: [] });
+    const stream = await circuit.openDirectoryStream();
+    const { id } = relays.streams()[0] as ExitStream;
+    // CREATED_FAST and CONNECTED were the first two.
+    for (let cells = 2; cells < 131_072; cells++) {
+      relays.send(0, RelayCommand.DATA, id, Uint8Array.of(1));
+      if (cells % 200 === 0) await stream.read();
+    }
+    expect(circuit.isClosed).toBe(false);
+    relays.send(0, RelayCommand.DATA, id, Uint8Array.of(1));
+    expect(await circuit.closed).toMatchObject({ code: "ALLIUM_E_CIRCUIT_CELL_LIMIT" });
+    await settle();
+    expect(seen.at(-1)).toMatchObject({
+      state: "closed",
+      error: { kind: "protocol-violation", code: "ALLIUM_E_CIRCUIT_CELL_LIMIT" },
+    });
   });
 });
 

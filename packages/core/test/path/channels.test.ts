@@ -3,6 +3,7 @@ import { type Deferred, deferred } from "../../src/base/abort.ts";
 import { TorError } from "../../src/base/errors.ts";
 import type { Channel, ChannelTarget } from "../../src/link/api.ts";
 import { ChannelPool } from "../../src/path/channels.ts";
+import type { PaddingMode } from "../../src/path/padding.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { fakeChannel, settle } from "./fakes.ts";
 import { relay } from "./synthetic.ts";
@@ -15,11 +16,12 @@ interface Opening extends Deferred<Channel> {
   readonly signal: AbortSignal;
 }
 
-function bench() {
+function bench(padding: PaddingMode = "normal") {
   const clock = new ManualClock();
   const openings: Opening[] = [];
   const pool = new ChannelPool({
     clock,
+    padding,
     open: (target, signal) => {
       const opening = { ...deferred<Channel>(), target, signal };
       openings.push(opening);
@@ -121,6 +123,22 @@ describe("the channel pool", () => {
     await settle();
     expect(channel.isClosed).toBe(true);
     expect(pool.size).toBe(0);
+  });
+
+  it("keeps it half as long where padding is reduced", async () => {
+    const { clock, opening, pool } = bench("reduced");
+    const asked = pool.get(A);
+    const channel = fakeChannel(A, clock.monotonic());
+    opening(0).resolve(channel);
+    await asked;
+    for (let s = 0; s < 90; s += 15) {
+      expect(channel.isClosed).toBe(false);
+      clock.advance(15_000);
+      await settle();
+    }
+    clock.advance(60_000);
+    await settle();
+    expect(channel.isClosed).toBe(true);
   });
 
   it("keeps a channel with circuits", async () => {

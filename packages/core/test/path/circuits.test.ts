@@ -5,6 +5,7 @@ import { TorError } from "../../src/base/errors.ts";
 import type { Circuit } from "../../src/circuit/api.ts";
 import type { Relay } from "../../src/directory/api.ts";
 import { CircuitPool, type CircuitRequest } from "../../src/path/circuits.ts";
+import type { PaddingMode } from "../../src/path/padding.ts";
 import type { ExitTarget, Path } from "../../src/path/select.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { type FakeCircuit, fakeCircuit, settle } from "./fakes.ts";
@@ -21,7 +22,7 @@ interface Build extends Deferred<Circuit> {
   readonly path: readonly Relay[];
 }
 
-function bench(path = PATH) {
+function bench(path = PATH, padding: PaddingMode = "normal") {
   const clock = new ManualClock();
   const builds: Build[] = [];
   const chosen: { target: ExitTarget; avoid: ReadonlySet<string> }[] = [];
@@ -40,6 +41,7 @@ function bench(path = PATH) {
     },
     retry: { attempts: 3, initialDelay: 1000, maxDelay: 30_000, multiplier: 2, jitter: 0 },
     maxDirtiness: 10 * MINUTE,
+    padding,
   });
   /** Answers the build that begins next. */
   const finish = async (outcome: FakeCircuit | TorError = fakeCircuit([])) => {
@@ -142,15 +144,18 @@ describe("a circuit", () => {
     expect(first.isClosed).toBe(true);
   });
 
-  it("built ahead and never used is closed after half an hour", async () => {
-    const { clock, finish, pool } = bench();
+  it.each([
+    ["half an hour to an hour", "normal", 30],
+    ["half of that where padding is reduced", "reduced", 15],
+  ] as const)("built ahead and never used is closed after %s", async (_, padding, least) => {
+    const { clock, finish, pool } = bench(PATH, padding);
     const ahead = pool.buildAhead(WEB);
     const circuit = await finish();
     await ahead;
-    clock.advance(29 * MINUTE);
+    clock.advance((least - 1) * MINUTE);
     await settle();
     expect(circuit.isClosed).toBe(false);
-    clock.advance(2 * MINUTE);
+    clock.advance((least + 1) * MINUTE);
     await settle();
     expect(circuit.isClosed).toBe(true);
   });

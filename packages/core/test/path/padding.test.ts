@@ -1,7 +1,7 @@
 // Which padding the user's choice and the consensus's parameters lead to (padding-spec 2.5, 2.6).
 
 import { describe, expect, it } from "vitest";
-import { paddingRange, padsBeforeUse } from "../../src/path/padding.ts";
+import { paddingRange, padsBeforeUse, unusedCircuitLifetime } from "../../src/path/padding.ts";
 
 /** A view with these parameters, clamped as a NetDir clamps them. */
 function netdir(params: Record<string, number> = {}) {
@@ -10,6 +10,30 @@ function netdir(params: Record<string, number> = {}) {
       Math.min(Math.max(params[name] ?? fallback, min), max),
   };
 }
+
+describe("a circuit that nobody used", () => {
+  const MINUTE = 60_000;
+  const drawn = (...args: Parameters<typeof unusedCircuitLifetime>) =>
+    Array.from({ length: 2000 }, () => unusedCircuitLifetime(...args) / MINUTE);
+
+  it.each([
+    ["normal", {}, 30],
+    ["off", {}, 30],
+    ["reduced", {}, 15],
+    ["normal", { nf_conntimeout_clients: 600 }, 10],
+    ["reduced", { nf_conntimeout_clients: 600 }, 5],
+    ["normal", { nf_conntimeout_clients: 1 }, 1],
+    ["normal", { nf_conntimeout_clients: 1e9 }, 24 * 60],
+  ] as const)(
+    "with %s padding and %o is kept for %d minutes, or up to twice as long",
+    (mode, params, least) => {
+      const lifetimes = drawn(mode, netdir(params));
+      expect(Math.min(...lifetimes)).toBeGreaterThanOrEqual(least);
+      expect(Math.max(...lifetimes)).toBeLessThan(2 * least);
+      expect(Math.max(...lifetimes) - Math.min(...lifetimes)).toBeGreaterThan(0.9 * least);
+    },
+  );
+});
 
 describe("the range", () => {
   it("is 1.5 to 9.5 s, and 9 to 14 s where padding is reduced", () => {

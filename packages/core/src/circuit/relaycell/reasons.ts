@@ -9,7 +9,8 @@ type Row = readonly [name: string, kind: TorErrorKind, message: string];
 
 /**
  * By the END reason's number. The kind says what may help: with `exit-policy` it is this exit that will not, another one
- * may; a relay that gives no cause (MISC, INTERNAL) is counted there, as C tor does when it retries.
+ * may. A relay that gives no cause (MISC, INTERNAL) is counted there; which reasons are tried again elsewhere, exit-tries.ts
+ * has.
  */
 const END_REASONS: ReadonlyMap<number, Row> = new Map([
   [1, ["MISC", "exit-policy", "the exit gave no cause"]],

@@ -73,6 +73,8 @@ export class Tor1Crypto implements RelayCrypto {
   destroy(): void {
     this.#outStream.destroy();
     this.#inStream.destroy();
+    this.#outDigest.destroy();
+    this.#inDigest.destroy();
   }
 
   /** The digest counts a cell only when it is from this hop: a cell of another one leaves the state as it was. */
