@@ -1,8 +1,7 @@
 // Transfers through three real relays: large ones both ways, many at once on one circuit, one aborted among others.
 
-import { createHash } from "node:crypto";
 import { describe, expect, inject, it } from "vitest";
-import { digestOf, directClient } from "./helpers.ts";
+import { digestOf, directClient, echoed, sha256 } from "./helpers.ts";
 
 const MIB = 1024 * 1024;
 const { http, echo } = inject("info");
@@ -17,10 +16,6 @@ function bytes(length: number): Uint8Array<ArrayBuffer> {
     made[i] = state >>> 16;
   }
   return made;
-}
-
-function sha256(data: Uint8Array): string {
-  return createHash("sha256").update(data).digest("hex");
 }
 
 describe("through three relays", () => {
@@ -78,17 +73,7 @@ describe("through three relays", () => {
     const socket = tor.connect({ hostname: echo.address, port: echo.port });
     await socket.opened;
     const sent = bytes(2 * MIB);
-    const writer = socket.writable.getWriter();
-    const writing = writer.write(sent);
-    const hash = createHash("sha256");
-    let received = 0;
-    for await (const chunk of socket.readable) {
-      hash.update(chunk);
-      received += chunk.length;
-      if (received === sent.length) break;
-    }
-    await writing;
-    expect(hash.digest("hex")).toBe(sha256(sent));
+    expect(await echoed(socket, sent)).toBe(sha256(sent));
     await socket.close();
   });
 

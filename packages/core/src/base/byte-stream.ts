@@ -7,12 +7,16 @@ export interface ByteStream {
    * Bytes that arrived before a failure are delivered before it is thrown.
    */
   read(): Promise<Uint8Array | undefined>;
-  /** The same in the pieces that are there, where putting them together would cost a copy. */
-  readPieces?(): Promise<readonly Uint8Array[] | undefined>;
-  /** Takes the bytes; settles when more may be written. The caller must not change `data` afterwards, unless `copies`. */
+  /** Takes the bytes; settles when more may be written. The caller must not change `data` afterwards. */
   write(data: Uint8Array): Promise<void>;
-  /** Whether nothing refers to what was written once the write has settled. */
-  readonly copies?: boolean;
   /** Ends both directions. With a reason that is an error, pending reads and writes reject with it. Idempotent. */
   close(reason?: unknown): void;
+}
+
+/** A pipe whose bytes come and go in records, as TLS has them: what passes is not copied once more than it must be. */
+export interface RecordStream extends ByteStream {
+  /** `read` in the pieces that are at hand, which it would put together. */
+  readPieces(): Promise<readonly Uint8Array[] | undefined>;
+  /** As of any pipe; but the caller may change `data` once it has settled. */
+  write(data: Uint8Array): Promise<void>;
 }

@@ -59,7 +59,7 @@ export class Inbox {
   #nextSize = MIN_PIECE;
 
   /** @param now the monotonic clock */
-  constructor(account: MemoryAccount, now: () => number, spare: SparePiece = new SparePiece()) {
+  constructor(account: MemoryAccount, now: () => number, spare: SparePiece) {
     this.#account = account;
     this.#now = now;
     this.#spare = spare;

@@ -117,8 +117,6 @@ export class ExitTries {
 }
 
 function isRetriable({ code, kind }: TorError): boolean {
-  // The exit says that it is us who broke the protocol: the next one would say so too.
-  if (code === "ALLIUM_E_STREAM_TORPROTOCOL") return false;
   return RETRIABLE.has(code) || RETRIABLE_KINDS.has(kind);
 }
 

@@ -2,7 +2,7 @@
 // circuits synchronously, in order; a cell that belongs nowhere closes the channel.
 
 import { deferred } from "../base/abort.ts";
-import type { ByteStream } from "../base/byte-stream.ts";
+import type { RecordStream } from "../base/byte-stream.ts";
 import { type TorError, toTorError } from "../base/errors.ts";
 import type { Clock, Log } from "../base/ports.ts";
 import type { Channel, ChannelTarget, CircuitHandler, CircuitSlot } from "./api.ts";
@@ -52,7 +52,7 @@ export class LinkChannel implements Channel {
   readonly clockSkew: number;
   readonly #clock: Clock;
   readonly #log: Log | undefined;
-  readonly #stream: ByteStream;
+  readonly #stream: RecordStream;
   readonly #outbound: Outbound;
   readonly #padding: ChannelPadding;
   readonly #nudge: Nudge;
@@ -64,7 +64,7 @@ export class LinkChannel implements Channel {
   #unusedSince: number | undefined;
 
   /** Starts to read at once. */
-  constructor(stream: ByteStream, handshake: LinkHandshake, options: LinkChannelOptions) {
+  constructor(stream: RecordStream, handshake: LinkHandshake, options: LinkChannelOptions) {
     const { target, clock, log, stopRelayPadding = false } = options;
     this.peer = target;
     this.linkProtocol = handshake.linkProtocol;
@@ -162,7 +162,8 @@ export class LinkChannel implements Channel {
       // What came behind the handshake.
       while (decoder.next()) this.#dispatch(decoder);
       for (;;) {
-        const pieces = await this.#read();
+        const pieces = await this.#stream.readPieces();
+        if (pieces === undefined) throw linkClosed("the relay closed the link");
         this.#padding.touch();
         let length = 0;
         for (const piece of pieces) {
@@ -179,18 +180,6 @@ export class LinkChannel implements Channel {
         error.code === "ALLIUM_E_TLS_TRUNCATED" ? linkClosed("the relay closed the link", error) : error,
       );
     }
-  }
-
-  async #read(): Promise<readonly Uint8Array[]> {
-    const stream = this.#stream;
-    if (stream.readPieces !== undefined) {
-      const pieces = await stream.readPieces();
-      if (pieces !== undefined) return pieces;
-    } else {
-      const piece = await stream.read();
-      if (piece !== undefined) return [piece];
-    }
-    throw linkClosed("the relay closed the link");
   }
 
   #dispatch({ circuitId, command, bytes, from }: CellDecoder): void {

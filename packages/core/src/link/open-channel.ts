@@ -2,7 +2,7 @@
 // Not in this room: what a circuit's cells mean; which relay to open a channel to, and how many.
 
 import { onAbort, withTimeout } from "../base/abort.ts";
-import type { ByteStream } from "../base/byte-stream.ts";
+import type { RecordStream } from "../base/byte-stream.ts";
 import { duplexStream } from "../base/duplex-stream.ts";
 import { badApiUsage, TorError } from "../base/errors.ts";
 import type { Ciphers, Clock, Dialer, Log } from "../base/ports.ts";
@@ -73,7 +73,7 @@ async function open(
  * @param tlsLeaf the relay's TLS certificate in DER
  */
 export async function establishChannel(
-  stream: ByteStream,
+  stream: RecordStream,
   tlsLeaf: Uint8Array,
   options: LinkChannelOptions,
 ): Promise<Channel> {

@@ -1,7 +1,7 @@
 // A channel's sending side: cells are queued synchronously and leave together, one TLS write a turn, with marks that tell
 // circuits when to hold data back.
 
-import type { ByteStream } from "../base/byte-stream.ts";
+import type { RecordStream } from "../base/byte-stream.ts";
 import { TorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
 import { FIXED_CELL_LENGTH, writeFixedCell } from "./cell-codec.ts";
@@ -29,7 +29,7 @@ export interface OutboundEvents {
 }
 
 export class Outbound {
-  readonly #stream: ByteStream;
+  readonly #stream: RecordStream;
   readonly #clock: Clock;
   readonly #events: OutboundEvents;
   #queue: Uint8Array = NOTHING;
@@ -41,7 +41,7 @@ export class Outbound {
   #congested = false;
   #stopped = false;
 
-  constructor(stream: ByteStream, clock: Clock, events: OutboundEvents) {
+  constructor(stream: RecordStream, clock: Clock, events: OutboundEvents) {
     this.#stream = stream;
     this.#clock = clock;
     this.#events = events;
@@ -97,8 +97,7 @@ export class Outbound {
         }
         await written;
         // With a buffer anew for each turn the engine spends a tenth of an upload on clearing it.
-        if (this.#stream.copies === true && queue.length > this.#spare.length && queue.length <= KEPT)
-          this.#spare = queue;
+        if (queue.length > this.#spare.length && queue.length <= KEPT) this.#spare = queue;
       }
     } catch (error) {
       this.#events.failed(error);

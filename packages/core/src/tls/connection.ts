@@ -1,6 +1,6 @@
 // An established TLS connection as a byte pipe (RFC 8446 6.1): its two halves share one fate.
 
-import type { ByteStream } from "../base/byte-stream.ts";
+import type { ByteStream, RecordStream } from "../base/byte-stream.ts";
 import { TorError, toTorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
 import { type AlertName, TlsError } from "./alert.ts";
@@ -10,7 +10,7 @@ import { Outbound } from "./outbound.ts";
 import type { RecordReader } from "./record-reader.ts";
 
 /** An established connection. Its peer holds the key of the first certificate; nothing else about it is proved. */
-export interface TlsConnection extends ByteStream {
+export interface TlsConnection extends RecordStream {
   /** The chain in DER as the server sent it, the leaf first. */
   readonly peerCertificates: readonly Uint8Array[];
   /** Such as `TLS_AES_128_GCM_SHA256`. */
@@ -36,8 +36,6 @@ export class Connection implements TlsConnection {
   readonly peerCertificates: readonly Uint8Array[];
   readonly cipherSuite: string;
   readonly group: string;
-  /** Sealing does. */
-  readonly copies = true;
   readonly #pipe: ByteStream;
   readonly #clock: Clock;
   readonly #inbound: Inbound;

@@ -22,7 +22,7 @@ function opened() {
       charged += bytes;
     },
   };
-  const inbox = new Inbox(account, () => now);
+  const inbox = new Inbox(account, () => now, new SparePiece());
   return {
     inbox,
     charges,
@@ -257,7 +257,7 @@ describe("memory", () => {
         inbox.clear();
       },
     };
-    const inbox = new Inbox(quota.account(holder), () => 0);
+    const inbox = new Inbox(quota.account(holder), () => 0, new SparePiece());
     const cell = new Uint8Array(CELL);
     for (let i = 0; i < 12; i++) inbox.append(cell, 0, CELL);
     expect([errors.length, quota.used]).toEqual([0, 6 * KIB]);

@@ -359,7 +359,7 @@ describe("reasons", () => {
     [10, "exit-policy", "ALLIUM_E_STREAM_INTERNAL"],
     [11, "exit-policy", "ALLIUM_E_STREAM_RESOURCELIMIT"],
     [12, "remote-refused", "ALLIUM_E_STREAM_CONNRESET"],
-    [13, "protocol-violation", "ALLIUM_E_STREAM_TORPROTOCOL"],
+    [13, "internal", "ALLIUM_E_STREAM_TORPROTOCOL"],
     [14, "exit-policy", "ALLIUM_E_STREAM_NOTDIRECTORY"],
     [200, "exit-policy", "ALLIUM_E_STREAM_UNKNOWN_REASON"],
   ])("END %d is %s", (reason, kind, code) => {

@@ -40,7 +40,7 @@ const FINAL: readonly [TorErrorKind, TorErrorCode][] = [
   ["exit-policy", "ALLIUM_E_STREAM_INTERNAL"],
   ["exit-policy", "ALLIUM_E_STREAM_NOTDIRECTORY"],
   ["exit-policy", "ALLIUM_E_STREAM_UNKNOWN_REASON"],
-  ["protocol-violation", "ALLIUM_E_STREAM_TORPROTOCOL"],
+  ["internal", "ALLIUM_E_STREAM_TORPROTOCOL"],
   ["aborted", "ALLIUM_E_ABORTED"],
   ["bad-api-usage", "ALLIUM_E_BAD_HOSTNAME"],
 ];

@@ -45,31 +45,27 @@ describe("a congested channel", () => {
     expect(rig.writes).toEqual([full * 514, 514]);
   });
 
-  it("uses its two buffers again where the stream has copied them, and no buffer twice where not", async () => {
-    for (const copies of [true, false]) {
-      const rig = await open(1);
-      const { slot } = await circuit(rig);
-      const buffers = new Set<ArrayBufferLike>();
-      const write = rig.ours.write;
-      Object.assign(rig.ours, {
-        copies,
-        write(data: Uint8Array) {
-          buffers.add(data.buffer);
-          return write(data);
-        },
-      });
-      const received: number[] = [];
-      for (let turn = 1; turn <= 20; turn++) {
-        for (let cell = 0; cell < turn; cell++) slot.send(RELAY, new Uint8Array(509).fill(turn));
-        await settle();
-        const bytes = await rig.theirs.read();
-        for (let at = 5; at < (bytes?.length ?? 0); at += 514) received.push(bytes?.[at] as number);
-      }
-      expect(received).toEqual(Array.from({ length: 20 }, (_, i) => new Array(i + 1).fill(i + 1)).flat());
-      // They grow until a turn fits.
-      if (copies) expect(buffers.size).toBeLessThan(10);
-      else expect(buffers.size).toBe(20);
+  it("uses its two buffers in turn, and changes neither before what it holds is written", async () => {
+    const rig = await open(1);
+    const { slot } = await circuit(rig);
+    const buffers = new Set<ArrayBufferLike>();
+    const written: number[] = [];
+    const write = rig.ours.write;
+    rig.ours.write = async (data) => {
+      buffers.add(data.buffer);
+      await write(data);
+      // Looked at as late as a stream may.
+      for (let at = 5; at < data.length; at += 514) written.push(data[at] as number);
+    };
+    for (let turn = 1; turn <= 20; turn++) {
+      for (let cell = 0; cell < 20; cell++) slot.send(RELAY, new Uint8Array(509).fill(turn));
+      // The write of the turn before is under way still.
+      await settle();
+      if (turn % 2 === 0) await readUntilQuiet(rig);
     }
+    expect(written).toEqual(Array.from({ length: 20 }, (_, i) => new Array(20).fill(i + 1)).flat());
+    // Each of the two grows until a turn fits.
+    expect(buffers.size).toBeLessThanOrEqual(4);
   });
 
   it("fills one queue while a write is under way, and no second one", async () => {
@@ -183,7 +179,7 @@ describe("the end of a channel", () => {
   it("is an ordinary close when the relay ends TLS without close_notify, as C tor does", async () => {
     const rig = await open();
     const cut = new TorError("protocol-violation", "ALLIUM_E_TLS_TRUNCATED", "cut");
-    rig.ours.read = () => Promise.reject(cut);
+    rig.ours.readPieces = () => Promise.reject(cut);
     await rig.relay.send(variableCell(0, 128, new Uint8Array(1)));
     const error = await rig.channel.closed;
     expect(error).toMatchObject({ kind: "circuit-collapse", code: "ALLIUM_E_LINK_CLOSED" });

@@ -1,7 +1,7 @@
 // In-process byte pipes for the tests of this room.
 
 import { deferred } from "../../src/base/abort.ts";
-import type { ByteStream } from "../../src/base/byte-stream.ts";
+import type { ByteStream, RecordStream } from "../../src/base/byte-stream.ts";
 import { concat } from "../../src/base/bytes.ts";
 import { TorError } from "../../src/base/errors.ts";
 
@@ -59,7 +59,7 @@ export class Lane {
   }
 }
 
-export interface PipeEnd extends ByteStream {
+export interface PipeEnd extends RecordStream {
   readonly closedWith: unknown;
   readonly isClosed: boolean;
   /** Bytes written here that the other end has not read. */
@@ -82,6 +82,10 @@ function makeEnd(incoming: Lane, outgoing: Lane): PipeEnd {
       return outgoing.size;
     },
     read: () => incoming.read(),
+    async readPieces() {
+      const piece = await incoming.read();
+      return piece && [piece];
+    },
     write: (data) => outgoing.write(data),
     endWrites: () => outgoing.end(),
     close(reason) {

@@ -12,8 +12,11 @@ const INT32_MAX = 2 ** 31 - 1;
 const STEPS = 8;
 /** Microseconds after which it was a pause, not a rate: the page was frozen, or reads in its own time. */
 const LONGEST = 5_000_000;
-/** Microseconds within which whoever takes a burst of cells has kept up; they come at once, and no reader's turn is between. */
-const AT_ONCE = 5000;
+/**
+ * Microseconds for the application to take what came at once: one that does has kept up (congestion_control_flow.c, where it
+ * is the grace before XOFF).
+ */
+export const GRACE = 5000;
 
 export class DrainRate {
   readonly #timepiece: Timepiece;
@@ -81,7 +84,7 @@ export class DrainRate {
   }
 
   #wasBurst(since: number): boolean {
-    return this.#timepiece.read() - since <= AT_ONCE + this.#timepiece.grain;
+    return this.#timepiece.read() - since <= GRACE + this.#timepiece.grain;
   }
 
   #measure(since: number): void {

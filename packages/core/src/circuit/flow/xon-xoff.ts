@@ -7,7 +7,7 @@ import { RelayCommand } from "../relaycell/command.ts";
 import { decodeMessage, encodeMessage, type Xon } from "../relaycell/messages.ts";
 import { circuitViolation } from "../violation.ts";
 import type { StreamFlow, StreamFlowOwner } from "./api.ts";
-import { DrainRate } from "./drain-rate.ts";
+import { DrainRate, GRACE } from "./drain-rate.ts";
 import { DropMark } from "./drop-mark.ts";
 import type { StreamFlowParams } from "./params.ts";
 import type { Timepiece } from "./timepiece.ts";
@@ -15,8 +15,6 @@ import { TokenBucket } from "./token-bucket.ts";
 
 /** Bytes that one burst of cells brings before the application gets its turn: 32 cells (congestion_control_flow.c). */
 const BURST = 32 * 488;
-/** Microseconds for the application to catch up in, before XOFF is sent (congestion_control_flow.c). */
-const GRACE = 5000;
 /** Milliseconds between refills of an empty bucket (C tor's TokenBucketRefillInterval). */
 const REFILL_INTERVAL = 100;
 /** Microseconds that have passed when it is over, whatever the clock says: one that stands still must not stop us for good. */

@@ -25,7 +25,8 @@ const END_REASONS: ReadonlyMap<number, Row> = new Map([
   [10, ["INTERNAL", "exit-policy", "the exit had an internal error"]],
   [11, ["RESOURCELIMIT", "exit-policy", "the exit is out of resources"]],
   [12, ["CONNRESET", "remote-refused", "the destination reset the connection"]],
-  [13, ["TORPROTOCOL", "protocol-violation", "the exit complains about our protocol"]],
+  // Not the exit's violation but, as it says, ours.
+  [13, ["TORPROTOCOL", "internal", "the exit complains about our protocol"]],
   [14, ["NOTDIRECTORY", "exit-policy", "the relay is not a directory"]],
 ]);
 

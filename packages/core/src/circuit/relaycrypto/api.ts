@@ -5,8 +5,6 @@ import type { CellBody } from "./cell-body.ts";
 
 /** One hop's layer of the onion, with the state of both directions. `command` is the cell's: RELAY or RELAY_EARLY. */
 export interface RelayCrypto {
-  /** Bytes of its SENDME tags. */
-  readonly tagLength: number;
   /** Authenticates a cell as ours to this hop and adds this hop's layer. */
   originate(cell: CellBody, command: number): void;
   /** Adds this hop's layer to a cell that is meant for a hop further on. */

@@ -5,7 +5,7 @@ import type { CellBody } from "./cell-body.ts";
 import { UIV_KEY, Uiv } from "./uiv.ts";
 
 /** Bytes of a cell's tag, its left part. */
-export const CGO_TAG_LENGTH = 16;
+const CGO_TAG_LENGTH = 16;
 const TAG_WORDS = CGO_TAG_LENGTH / 4;
 /** Bytes of J, S and N. */
 export const CGO_DIRECTION_KEY_MATERIAL = 4 * UIV_KEY + CGO_TAG_LENGTH;

@@ -5,13 +5,12 @@
 
 import type { RelayCrypto } from "./api.ts";
 import type { CellBody } from "./cell-body.ts";
-import { CGO_DIRECTION_KEY_MATERIAL, CGO_TAG_LENGTH, CgoDirection, type CgoSide } from "./cgo-direction.ts";
+import { CGO_DIRECTION_KEY_MATERIAL, CgoDirection, type CgoSide } from "./cgo-direction.ts";
 
 /** Bytes of both directions' keys (proposal 359 4). */
 export const CGO_KEY_MATERIAL = 2 * CGO_DIRECTION_KEY_MATERIAL;
 
 export class CgoCrypto implements RelayCrypto {
-  readonly tagLength = CGO_TAG_LENGTH;
   readonly #outbound: CgoDirection;
   readonly #inbound: CgoDirection;
 

@@ -18,7 +18,6 @@ const RECOGNIZED = 1;
 const DIGEST = 5;
 
 export class Tor1Crypto implements RelayCrypto {
-  readonly tagLength = HASH_LENGTH;
   readonly #outDigest = new RunningSha1();
   readonly #inDigest = new RunningSha1();
   readonly #outStream: Keystream;
