@@ -14,16 +14,41 @@ import {
 const DEFAULT_DIAL_TIMEOUT = 10_000;
 /** Bytes held on the way in before the socket is paused. */
 const READ_AHEAD = 64 * 1024;
+/**
+ * Bytes that one read takes at most. Node's own 64 KiB, allocated anew for each read, cost a third of a download's rate:
+ * from that size on the allocator asks the kernel for pages that have to be cleared, and gives them back.
+ */
+const READ_SIZE = 32 * 1024;
+
+/** A connected socket that reads nothing before it is told where to. */
+export interface DialledSocket {
+  readonly socket: Socket;
+  /** Begins to read. The chunks are the sink's to keep; `socket.pause()` and `resume()` hold and continue. */
+  readTo(sink: (chunk: Uint8Array) => void): void;
+}
 
 /** Opens one TCP connection without any name look-up. @throws TorError `offline` or `aborted` */
-export function dialSocket(target: RelayAddress, timeout: number, signal?: AbortSignal): Promise<Socket> {
+export function dialSocket(
+  target: RelayAddress,
+  timeout: number,
+  signal?: AbortSignal,
+): Promise<DialledSocket> {
   return new Promise((resolve, reject) => {
+    let sink: (chunk: Uint8Array) => void = () => {};
     const socket = connect({
       host: formatIp(target.address),
       port: target.port,
       family: target.family,
       noDelay: true,
+      onread: {
+        buffer: new Uint8Array(READ_SIZE),
+        callback(length, buffer) {
+          sink(buffer.slice(0, length));
+          return true;
+        },
+      },
     });
+    socket.pause();
     const fail = (error: TorError) => {
       cleanUp();
       socket.on("error", () => {});
@@ -51,7 +76,13 @@ export function dialSocket(target: RelayAddress, timeout: number, signal?: Abort
     socket.once("error", onError);
     socket.once("connect", () => {
       cleanUp();
-      resolve(socket);
+      resolve({
+        socket,
+        readTo(to) {
+          sink = to;
+          socket.resume();
+        },
+      });
     });
     signal?.addEventListener("abort", onAbort, { once: true });
     if (signal?.aborted) onAbort();
@@ -59,7 +90,7 @@ export function dialSocket(target: RelayAddress, timeout: number, signal?: Abort
 }
 
 /** A TCP socket as core's Duplex, with back-pressure in both directions. */
-function socketDuplex(socket: Socket): Duplex {
+function socketDuplex({ socket, readTo }: DialledSocket): Duplex {
   let settle: { resolve(): void; reject(error: unknown): void };
   const closed = new Promise<void>((resolve, reject) => {
     settle = { resolve, reject };
@@ -70,11 +101,10 @@ function socketDuplex(socket: Socket): Duplex {
   const readable = new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        socket.on("data", (chunk: Buffer) => {
+        readTo((chunk) => {
           // A destroyed socket may still give what it had buffered.
           if (ended) return;
-          // As a plain Uint8Array: a Buffer's slice() shares memory, which core does not expect.
-          controller.enqueue(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+          controller.enqueue(chunk);
           if ((controller.desiredSize ?? 0) <= 0) socket.pause();
         });
         socket.on("end", () => {

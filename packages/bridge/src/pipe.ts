@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { type RelayAddress, TorError } from "@allium/core";
 import type { RawData, WebSocket } from "ws";
 import type { BridgeLimits } from "./limits.ts";
-import { dialSocket } from "./node-dialer.ts";
+import { type DialledSocket, dialSocket } from "./node-dialer.ts";
 import { CLOSE, closeReason, MAX_MESSAGE, parseDestination } from "./shared/protocol.ts";
 
 /** What the pipe asks of the bridge it belongs to. */
@@ -95,9 +95,9 @@ export class Pipe {
     const refusal = this.#context.refuse(destination);
     if (refusal !== undefined) return this.end(refusal.code, refusal.reason);
     try {
-      const socket = await dialSocket(destination, this.#context.limits.dialTimeout, this.#abort.signal);
-      if (this.#closing || this.#ended) socket.destroy();
-      else this.#join(socket);
+      const dialled = await dialSocket(destination, this.#context.limits.dialTimeout, this.#abort.signal);
+      if (this.#closing || this.#ended) dialled.socket.destroy();
+      else this.#join(dialled);
     } catch (error) {
       const timedOut = error instanceof TorError && error.code === "ALLIUM_E_DIAL_TIMEOUT";
       this.end(
@@ -107,9 +107,9 @@ export class Pipe {
     }
   }
 
-  #join(socket: Socket): void {
+  #join({ socket, readTo }: DialledSocket): void {
     this.#socket = socket;
-    socket.on("data", (chunk: Buffer) => this.#onRelayData(chunk));
+    readTo((chunk) => this.#onRelayData(chunk));
     socket.on("drain", () => this.#ws.resume());
     socket.on("end", () => {
       this.#relayEnded = true;
