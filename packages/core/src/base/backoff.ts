@@ -14,8 +14,11 @@ export interface RetryPolicy {
   /** Upper bound of a delay in milliseconds, before jitter. */
   readonly maxDelay: number;
   readonly multiplier: number;
-  /** Each delay is moved by up to this fraction of itself in either direction. */
-  readonly jitter: number;
+  /**
+   * Each delay is moved by up to this fraction of itself in either direction; `"decorrelated"` draws it between the initial
+   * delay and `multiplier` times the one before.
+   */
+  readonly jitter: number | "decorrelated";
 }
 
 /** Three tries, 1 s, doubling, at most 30 s, jitter of a quarter. */
@@ -30,10 +33,18 @@ export const defaultRetryPolicy: RetryPolicy = {
 /** The longest wait in ms that an error, and so a bridge or a server, may ask for; for more the caller is told at once. */
 const LONGEST_RETRY_AFTER = 120_000;
 
-/** Milliseconds to wait after the `failures`-th failure (1 is the first). */
-export function retryDelay(policy: RetryPolicy, failures: number): number {
-  const base = Math.min(policy.initialDelay * policy.multiplier ** (failures - 1), policy.maxDelay);
-  return base * (1 + policy.jitter * (2 * randomUnit() - 1));
+/**
+ * Milliseconds to wait after the `failures`-th failure (1 is the first).
+ * @param last the delay before this one, which decorrelated jitter goes on from
+ */
+export function retryDelay(policy: RetryPolicy, failures: number, last = 0): number {
+  const { initialDelay, maxDelay, multiplier, jitter } = policy;
+  if (jitter === "decorrelated") {
+    const most = Math.min(maxDelay, multiplier * Math.max(last, initialDelay));
+    return initialDelay + randomUnit() * (most - initialDelay);
+  }
+  const base = Math.min(initialDelay * multiplier ** (failures - 1), maxDelay);
+  return base * (1 + jitter * (2 * randomUnit() - 1));
 }
 
 export interface RetryOptions {
@@ -50,6 +61,7 @@ export async function retry<T>(
   options: RetryOptions,
   operation: (attempt: number) => Promise<T>,
 ): Promise<T> {
+  let delay = 0;
   for (let attempt = 1; ; attempt++) {
     try {
       return await operation(attempt);
@@ -59,7 +71,7 @@ export async function retry<T>(
       if (error.kind === "aborted" || attempt >= options.policy.attempts || !options.retryable(error))
         throw error;
       if (retryAfter > LONGEST_RETRY_AFTER) throw error;
-      const delay = Math.max(retryDelay(options.policy, attempt), retryAfter);
+      delay = Math.max(retryDelay(options.policy, attempt, delay), retryAfter);
       options.onRetry?.(error, delay);
       await sleep(options.clock, delay, options.signal);
     }

@@ -15,6 +15,13 @@ export interface Duplex {
 
 export interface DialOptions {
   readonly signal?: AbortSignal;
+  /** Bridges, by the names that `onBridge` was given, not to go through while there is another. */
+  readonly avoid?: ReadonlySet<string>;
+  /**
+   * Told by a dialer that goes through bridges which one has taken the connection on, and again when another one does.
+   * The name stays the same for the same bridge.
+   */
+  readonly onBridge?: (name: string) => void;
 }
 
 /** Carries raw bytes to a relay's ORPort. */

@@ -68,6 +68,9 @@ export interface Relay extends HopTarget {
   supports(protocol: string, version: number): boolean;
 }
 
+/** A relay as a consensus lists it, be its microdescriptor at hand or not. */
+export type ListedRelay = Pick<Relay, "rsaId" | "flags" | "bandwidth" | "unmeasured">;
+
 /** A verified consensus with the microdescriptors at hand. Immutable. */
 export interface NetDir {
   /** Milliseconds since the epoch. */
@@ -78,6 +81,8 @@ export interface NetDir {
   readonly relays: readonly Relay[];
   /** How many relays the consensus lists. */
   readonly listed: number;
+  /** Relays that it lists and whose microdescriptor is not at hand. */
+  readonly undescribed: readonly ListedRelay[];
   /** By "w" weights: "Wgg", "Wgm", … each 0..bwweightscale. */
   readonly bandwidthWeights: ReadonlyMap<string, number>;
   /** A consensus parameter, with the network's overrides, clamped to `min` and `max`. */
@@ -86,6 +91,30 @@ export interface NetDir {
   byRsaId(id: Uint8Array): Relay | undefined;
   /** Socket addresses ("ip:port", canonical) of every Running and Valid relay of the consensus, microdescriptor or not. */
   orPorts(): ReadonlySet<string>;
+}
+
+/**
+ * Implemented above, by the room that knows paths: whether a directory cache that withheld microdescriptors could steer
+ * the choice of paths (path-spec 2.1.0). Undefined when not, otherwise what is lacking, for people.
+ */
+export type Shortage = (netdir: NetDir) => string | undefined;
+
+/** A document that bridges serve as they got it (docs/protocol/bridge.md, `/dir/`). */
+export type SnapshotName = "consensus-microdesc" | "certificates" | "microdescriptors";
+
+/**
+ * Where the directory's documents may be had at once instead of through Tor. Nothing in them is believed that would not be
+ * believed of a directory cache; what is missing or refused is fetched through Tor.
+ */
+export interface SnapshotSource {
+  /**
+   * The document; undefined where none is served.
+   * @throws TorError when it cannot be had, or is longer than `maxLength` bytes
+   */
+  fetch(
+    name: SnapshotName,
+    options: { readonly maxLength: number; readonly signal: AbortSignal },
+  ): Promise<Uint8Array | undefined>;
 }
 
 /** A stream to a directory cache, and a way to say what came of it. */

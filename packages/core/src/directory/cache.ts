@@ -2,9 +2,10 @@
 // verifies all of it again. Microdescriptors lie in packs, which are appended and now and then written anew.
 
 import { concat } from "../base/bytes.ts";
-import { fromUtf8, toHex, utf8 } from "../base/encoding.ts";
+import { fromLatin1, fromUtf8, toHex, utf8 } from "../base/encoding.ts";
 import { toTorError } from "../base/errors.ts";
 import type { Log, Store } from "../base/ports.ts";
+import { Turn } from "../base/turn.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { microdescriptorDigest, splitMicrodescriptors } from "./documents/microdescriptor.ts";
 
@@ -40,15 +41,20 @@ export class DirectoryCache {
 
   /** Everything but the microdescriptors. Storage that fails counts as empty. */
   async load(): Promise<StoredDirectory> {
-    try {
-      const [floor, consensus, certificates] = await Promise.all(
-        ["floor", "consensus", "certificates"].map((name) => this.#store.get(this.#prefix + name)),
-      );
-      return { floor: parseFloor(floor), consensus, certificates };
-    } catch (error) {
-      this.#complain("directory-cache-unreadable", error);
-      return { floor: 0, consensus: undefined, certificates: undefined };
-    }
+    const [floor, consensus, certificates] = await Promise.all(
+      ["floor", "consensus", "certificates"].map((name) => this.#get(name)),
+    );
+    return { floor: parseFloor(floor), consensus, certificates };
+  }
+
+  /** valid-after of the newest consensus that this or another tab stored; 0 for none. */
+  async floor(): Promise<number> {
+    return parseFloor(await this.#get("floor"));
+  }
+
+  /** The stored consensus. */
+  consensus(): Promise<Uint8Array | undefined> {
+    return this.#get("consensus");
   }
 
   /** Hands over every stored microdescriptor with the digest of its bytes. A damaged pack is left out. */
@@ -72,6 +78,11 @@ export class DirectoryCache {
     });
   }
 
+  /** Stores certificates that came later than the consensus. */
+  async saveCertificates(certificates: readonly Uint8Array[]): Promise<void> {
+    await this.#save(async () => new Map([["certificates", concat(...certificates)]]));
+  }
+
   /** Forgets a consensus that turned out not to be believed; the floor stays. */
   async dropConsensus(): Promise<void> {
     await this.#save(async () => new Map([["consensus", undefined]]));
@@ -92,6 +103,15 @@ export class DirectoryCache {
       const index = [...(rewrite ? [] : packs), ...fresh.map(({ id, entries }) => ({ id, entries }))];
       return entries.set("microdescriptors", utf8(JSON.stringify(index)));
     });
+  }
+
+  async #get(name: string): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#store.get(this.#prefix + name);
+    } catch (error) {
+      this.#complain("directory-cache-unreadable", error);
+      return undefined;
+    }
   }
 
   async #living(packs: readonly Pack[], live: ReadonlySet<string>): Promise<Uint8Array[]> {
@@ -120,7 +140,9 @@ export class DirectoryCache {
   async #readPack({ id }: Pack, take: (digest: string, bytes: Uint8Array) => void): Promise<void> {
     const bytes = await this.#store.get(this.#prefix + packName(id));
     try {
+      const turn = new Turn();
       for (const part of splitMicrodescriptors(bytes ?? new Uint8Array(0))) {
+        if (turn.isOver) await turn.giveWay();
         take(microdescriptorDigest(part), part);
       }
     } catch (error) {
@@ -180,6 +202,6 @@ function inPacks(parts: readonly Uint8Array[], firstId: number): (Pack & { bytes
 }
 
 function parseFloor(bytes: Uint8Array | undefined): number {
-  const text = bytes === undefined ? "0" : fromUtf8(bytes);
+  const text = bytes === undefined ? "0" : fromLatin1(bytes);
   return /^[0-9]{1,15}$/.test(text) ? Number(text) : 0;
 }

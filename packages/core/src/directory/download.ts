@@ -11,13 +11,16 @@ import { type DirectoryRequest, type DirectoryResponse, directoryGet } from "./h
 /** Milliseconds for one request, the connection included: 700 kB of consensus at 12 kB/s. */
 const REQUEST_TIMEOUT = 60_000;
 
-/** Another cache is asked soon, the sixth try is some six seconds after the first. */
+/**
+ * Another cache is asked soon, the sixth try is some six seconds after the first. Each delay is drawn between the first one
+ * and three times the last (dir-spec 5.5, proposal 306): clients that failed together do not come back together.
+ */
 export const downloadPolicy: RetryPolicy = {
   attempts: 6,
   initialDelay: 200,
   maxDelay: 5000,
-  multiplier: 2,
-  jitter: 0.25,
+  multiplier: 3,
+  jitter: "decorrelated",
 };
 
 /** Errors that no other cache can mend. */
@@ -34,7 +37,8 @@ export interface DownloaderOptions {
 /** One document to fetch. */
 export interface Download<T> {
   readonly name: string;
-  readonly request: DirectoryRequest;
+  /** @param attempt 1 for the first cache asked */
+  readonly request: (attempt: number) => DirectoryRequest;
   readonly policy: RetryPolicy;
   readonly signal: AbortSignal;
   /** Asked instead of the fallbacks where there is one. */
@@ -74,9 +78,9 @@ export class Downloader {
       retryable: (error: TorError) => !FINAL.has(error.kind),
       onRetry: (error: TorError) => this.#report(download.name, error),
     };
-    return retry(options, async () => {
+    return retry(options, async (attempt) => {
       try {
-        return await this.#once(download, exclude);
+        return await this.#once(download, download.request(attempt), exclude);
       } catch (thrown) {
         const error = toTorError(thrown);
         if (error.kind !== "no-path" || exclude.size === 0) {
@@ -91,11 +95,15 @@ export class Downloader {
     });
   }
 
-  async #once<T>(download: Download<T>, exclude: Set<string>): Promise<T | undefined> {
+  async #once<T>(
+    download: Download<T>,
+    request: DirectoryRequest,
+    exclude: Set<string>,
+  ): Promise<T | undefined> {
     throwIfAborted(download.signal);
-    const { connection, response } = await this.#request(download, exclude);
+    const { connection, response } = await this.#request(download, request, exclude);
     try {
-      if (response.status === 304 && download.request.ifModifiedSince !== undefined) {
+      if (response.status === 304 && request.ifModifiedSince !== undefined) {
         connection.done();
         return undefined;
       }
@@ -128,6 +136,7 @@ export class Downloader {
 
   async #request<T>(
     download: Download<T>,
+    request: DirectoryRequest,
     exclude: Set<string>,
   ): Promise<{ connection: DirectoryConnection; response: DirectoryResponse }> {
     const { connector, clock } = this.#options;
@@ -141,7 +150,7 @@ export class Downloader {
     return withTimeout(limit, async (signal) => {
       const connection = await connector.open({ signal, exclude: new Set(exclude), netdir: download.netdir });
       try {
-        const response = await directoryGet(connection.stream, download.request, { clock, signal });
+        const response = await directoryGet(connection.stream, request, { clock, signal });
         // Nobody waits any more, and the connection has to be finished here.
         throwIfAborted(signal);
         return { connection, response };

@@ -12,8 +12,8 @@ import { type Lifetime, modifiedSince } from "./lifetime.ts";
 import { type SigningKeyName, signingKeyText } from "./signatures.ts";
 
 /** The public network's consensus has 3.5 MB; the bound is C tor's and arti's. */
-const MAX_CONSENSUS = 16 * 1024 * 1024 - 1;
-const MAX_CERTIFICATE = 16 * 1024;
+export const MAX_CONSENSUS = 16 * 1024 * 1024 - 1;
+export const MAX_CERTIFICATE = 16 * 1024;
 /** On average; the largest of the public network, with its family, has 17 kB. */
 const MAX_MICRODESCRIPTOR = 16 * 1024;
 const MICRODESCRIPTORS_ROOM = 64 * 1024;
@@ -35,11 +35,21 @@ export interface FetchOptions {
   readonly netdir: NetDir | undefined;
 }
 
-/** The newest consensus that the authorities signed, judged by `judge`; undefined when there is none newer than `held`. */
+/** The consensus that a newer one is wanted for. */
+export interface ConsensusBase {
+  readonly lifetime: Lifetime;
+  /** Its document and the SHA3-256 of its signed part in hex, where the cache may send a difference to it. */
+  readonly document?: { readonly bytes: Uint8Array; readonly digest: string };
+}
+
+/**
+ * The newest consensus that the authorities signed, judged by `judge`; undefined when there is none newer than `base`.
+ * `judge` is given a difference (dir-spec 4.5) only in the first try: after a bad one the whole is asked for.
+ */
 export function fetchConsensus<T>(
   downloader: Downloader,
   authorities: ReadonlySet<string>,
-  held: Lifetime | undefined,
+  base: ConsensusBase | undefined,
   judge: (body: Uint8Array) => Promise<T>,
   options: FetchOptions,
 ): Promise<T | undefined> {
@@ -47,11 +57,12 @@ export function fetchConsensus<T>(
   const list = [...authorities].sort().map((identity) => identity.slice(0, 6));
   return downloader.fetch({
     name: "the consensus",
-    request: {
+    request: (attempt) => ({
       path: `/tor/status-vote/current/consensus-microdesc/${list.join("+")}`,
-      ifModifiedSince: held === undefined ? undefined : modifiedSince(held),
+      ifModifiedSince: base === undefined ? undefined : modifiedSince(base.lifetime),
+      diffFrom: attempt === 1 ? base?.document?.digest : undefined,
       maxLength: MAX_CONSENSUS,
-    },
+    }),
     policy: downloadPolicy,
     judge,
     ...options,
@@ -73,7 +84,10 @@ export async function fetchCertificates(
   const asked = new Set(names);
   await downloader.fetch({
     name: "the authorities' certificates",
-    request: { path: `/tor/keys/fp-sk/${names.join("+")}`, maxLength: MAX_CERTIFICATE * names.length },
+    request: () => ({
+      path: `/tor/keys/fp-sk/${names.join("+")}`,
+      maxLength: MAX_CERTIFICATE * names.length,
+    }),
     policy: innerPolicy,
     judge(body) {
       for (const certificate of parseKeyCertificates(body)) {
@@ -90,13 +104,14 @@ export async function fetchCertificates(
 }
 
 /**
- * Fetches microdescriptors in random parts from several caches and hands each to `take`.
+ * Fetches microdescriptors in random parts from several caches and hands each to `take`; `partDone` follows each part.
  * What could not be had is simply not handed over; the last failure is returned then.
  */
 export async function fetchMicrodescriptors(
   downloader: Downloader,
   wanted: readonly string[],
   take: (digest: string, bytes: Uint8Array) => void,
+  partDone: () => void,
   options: FetchOptions,
 ): Promise<TorError | undefined> {
   const missing = new Set(wanted);
@@ -106,7 +121,7 @@ export async function fetchMicrodescriptors(
     const parts = divided(shuffled([...missing]));
     const work = async () => {
       for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
-        await fetchPart(downloader, part, missing, take, options);
+        await fetchPart(downloader, part, missing, take, options).finally(partDone);
       }
     };
     for (const result of await Promise.allSettled(Array.from({ length: PARALLEL }, work))) {
@@ -138,10 +153,10 @@ async function fetchPart(
   const asked = new Set(part);
   await downloader.fetch({
     name: "microdescriptors",
-    request: {
+    request: () => ({
       path: `/tor/micro/d/${part.join("-")}`,
       maxLength: MICRODESCRIPTORS_ROOM + MAX_MICRODESCRIPTOR * part.length,
-    },
+    }),
     policy: innerPolicy,
     judge(body) {
       const served = new Set<string>();

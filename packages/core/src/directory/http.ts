@@ -20,6 +20,8 @@ export interface DirectoryRequest {
   readonly path: string;
   /** Asks only for a document newer than this time (milliseconds since the epoch). */
   readonly ifModifiedSince?: number | undefined;
+  /** A difference to the consensus with this digest (SHA3-256 of its signed part, hex) will do (dir-spec 4.5). */
+  readonly diffFrom?: string | undefined;
   /** Bytes of the document, unpacked, at the most. */
   readonly maxLength: number;
 }
@@ -53,11 +55,12 @@ export async function directoryGet(
   }
 }
 
-function encodeRequest({ path, ifModifiedSince }: DirectoryRequest): Uint8Array {
+function encodeRequest({ path, ifModifiedSince, diffFrom }: DirectoryRequest): Uint8Array {
   // No Host, no User-Agent: nothing that tells one client from another.
   const lines = [`GET ${path} HTTP/1.0`, "Accept-Encoding: deflate, identity"];
   if (ifModifiedSince !== undefined)
     lines.push(`If-Modified-Since: ${new Date(ifModifiedSince).toUTCString()}`);
+  if (diffFrom !== undefined) lines.push(`X-Or-Diff-From-Consensus: ${diffFrom}`);
   return utf8(`${lines.join("\r\n")}\r\n\r\n`);
 }
 

@@ -2,7 +2,6 @@
 
 import { TorError } from "../base/errors.ts";
 import { randomUnit } from "../base/random.ts";
-import { type Protocols, parseProtocols } from "./documents/protocols.ts";
 
 /** The three times of a consensus, milliseconds since the epoch. */
 export interface Lifetime {
@@ -81,20 +80,4 @@ export function nextEarlyFetchTime({ validAfter, freshUntil }: Lifetime): number
 /** C tor's If-Modified-Since: a consensus that is at least this much newer than ours is wanted. */
 export function modifiedSince({ validAfter, freshUntil }: Lifetime): number {
   return validAfter + Math.min(180_000, (freshUntil - validAfter) / 2);
-}
-
-/** The subprotocols that this client implements (tor-spec 9); the authorities may require some of them of every client. */
-const IMPLEMENTED: Protocols = parseProtocols(
-  "Cons=1-2 Desc=1-2 DirCache=1 FlowCtrl=1 Link=4-5 Microdesc=1-3 Relay=2",
-);
-
-/** @throws TorError when the consensus requires a subprotocol of clients that this one lacks: it must not run (tor-spec 9). */
-export function requireImplemented(wanted: Protocols): void {
-  const missing = wanted.missingFrom(IMPLEMENTED);
-  if (missing.length === 0) return;
-  throw new TorError(
-    "limit",
-    "ALLIUM_E_OBSOLETE",
-    `the network requires what this version of Allium lacks (${missing.slice(0, 8).join(" ")}): update it`,
-  );
 }

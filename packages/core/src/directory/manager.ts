@@ -1,39 +1,21 @@
 // Keeps a verified view of the network: from the store at start, from directory caches at bootstrap, and fresh after that
-// (dir-spec 5.1 to 5.3). The one place where a document becomes something to rely on.
-// Not in this room: choosing relays, opening circuits. Not yet here: consensus diffs, the 60 % path rule, directory guards.
+// (dir-spec 5.1 to 5.3). Not in this room: choosing relays, opening circuits, saying how many microdescriptors are enough.
 
 import { abortError, sleep } from "../base/abort.ts";
 import { type RetryPolicy, retryDelay } from "../base/backoff.ts";
 import { TorError, toTorError } from "../base/errors.ts";
 import type { Clock, Log, LogLevel, Store } from "../base/ports.ts";
-import type { DirectoryConnector, NetDir, NetworkConfig } from "./api.ts";
+import type { DirectoryConnector, NetDir, NetworkConfig, Shortage, SnapshotSource } from "./api.ts";
 import { DirectoryCache } from "./cache.ts";
-import { type Consensus, parseConsensus } from "./documents/consensus.ts";
-import { type KeyCertificate, parseKeyCertificates } from "./documents/key-certificate.ts";
-import {
-  type Microdescriptor,
-  MicrodescriptorPool,
-  parseMicrodescriptor,
-} from "./documents/microdescriptor.ts";
-import { Downloader, isAbsence } from "./download.ts";
-import { fetchCertificates, fetchConsensus, fetchMicrodescriptors } from "./fetch-documents.ts";
-import {
-  isCurrent,
-  isLive,
-  nextEarlyFetchTime,
-  nextFetchTime,
-  requireCurrent,
-  requireImplemented,
-} from "./lifetime.ts";
+import { CertificateKeeper } from "./certificate-keeper.ts";
+import { ConsensusKeeper } from "./consensus-keeper.ts";
+import { Downloader } from "./download.ts";
+import type { FetchOptions } from "./fetch-documents.ts";
+import { isCurrent, isLive, nextEarlyFetchTime, nextFetchTime } from "./lifetime.ts";
+import { MicrodescriptorKeeper } from "./microdescriptor-keeper.ts";
 import { makeNetDir } from "./netdir.ts";
-import {
-  configuredAuthorities,
-  countSignatures,
-  missingCertificates,
-  requireSignatures,
-  signaturesNeeded,
-  signingKeyText,
-} from "./signatures.ts";
+import { configuredAuthorities } from "./signatures.ts";
+import { Snapshots } from "./snapshot.ts";
 
 export interface DirectoryProgress {
   readonly phase: "consensus" | "certificates" | "microdescriptors";
@@ -47,8 +29,14 @@ export interface DirectoryManagerOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log?: Log | undefined;
-  /** For bridges: no microdescriptors, and the next consensus early, as caches fetch it. The NetDir has no relays then. */
+  /** Tried first when the network's view has to be fetched. */
+  readonly snapshots?: SnapshotSource | undefined;
+  /** Says when there are microdescriptors enough; not asked with `consensusOnly`. */
+  readonly shortage: Shortage;
+  /** No microdescriptors: the NetDir has no relays then. */
   readonly consensusOnly?: boolean;
+  /** For bridges: the next consensus is fetched early, as caches do. */
+  readonly early?: boolean;
   readonly onProgress?: (progress: DirectoryProgress) => void;
   /** A try failed and another follows. */
   readonly onTrouble?: (error: TorError) => void;
@@ -56,40 +44,48 @@ export interface DirectoryManagerOptions {
   readonly onNetDir?: (netdir: NetDir) => void;
 }
 
-/** A view is of use once this part of the listed relays' microdescriptors is at hand. */
-const ENOUGH_MICRODESCRIPTORS = 0.95;
-
 /** A sleep is cut into pieces of this length (ms), because timers stand still while a device sleeps. */
 const LONGEST_SLEEP = 60_000;
+
+/** Parts of the microdescriptors: below the first no network has enough, and after each such step it is tried again. */
+const LEAST_DESCRIBED = 0.5;
+const TRY_STEP = 0.05;
+
+/** Part of the microdescriptors that must be missing for a snapshot of all to be fetched. */
+const SNAPSHOT_WORTH = 0.25;
 
 /** dir-spec 5.2: microdescriptors that could not be had are asked for again after 1, then up to 10 minutes. */
 const missingPolicy: RetryPolicy = {
   attempts: Number.POSITIVE_INFINITY,
   initialDelay: 60_000,
   maxDelay: 600_000,
-  multiplier: 2,
-  jitter: 0.25,
+  multiplier: 3,
+  jitter: "decorrelated",
 };
 
 export class DirectoryManager {
   readonly #options: DirectoryManagerOptions;
-  readonly #authorities: ReadonlySet<string>;
-  readonly #cache: DirectoryCache;
-  readonly #downloader: Downloader;
-  readonly #certificates = new Map<string, KeyCertificate>();
-  #microdescriptors = new Map<string, Microdescriptor | null>();
-  #consensus: Consensus | undefined;
-  /** valid-after of the newest consensus ever verified for this network. */
-  #floor = 0;
+  readonly #consensus: ConsensusKeeper;
+  readonly #microdescriptors: MicrodescriptorKeeper;
+  readonly #snapshots: Snapshots | undefined;
   #netdir: NetDir | undefined;
+  /** Why the held consensus could not be put to use. */
+  #lacking: string | undefined;
   #loaded = false;
+  /** The fetch of microdescriptors under way; it outlives a bootstrap that has enough of them. */
+  #completing: Promise<TorError | undefined> | undefined;
 
   constructor(options: DirectoryManagerOptions) {
     this.#options = options;
     const { network, connector, store, clock, log, onTrouble } = options;
-    this.#authorities = configuredAuthorities(network);
-    this.#cache = new DirectoryCache(store, this.#authorities, log);
-    this.#downloader = new Downloader({ connector, clock, log, onTrouble });
+    const authorities = configuredAuthorities(network);
+    const cache = new DirectoryCache(store, authorities, log);
+    const downloader = new Downloader({ connector, clock, log, onTrouble });
+    const certificates = new CertificateKeeper(authorities, downloader);
+    this.#consensus = new ConsensusKeeper({ authorities, certificates, cache, downloader, clock, log });
+    this.#microdescriptors = new MicrodescriptorKeeper(cache, downloader, log);
+    const { snapshots: source } = options;
+    this.#snapshots = source && new Snapshots({ source, authorities, clock, log });
   }
 
   /** The view in use; undefined before there is one and after it has expired by more than is tolerated. */
@@ -101,62 +97,48 @@ export class DirectoryManager {
   /** Takes what the store holds, verified anew. @returns whether that suffices for a view of the network */
   async load(): Promise<boolean> {
     this.#loaded = true;
-    const { floor, consensus, certificates } = await this.#cache.load();
-    this.#floor = Math.max(this.#floor, floor);
-    this.#loadCertificates(certificates);
-    if (consensus !== undefined) await this.#loadConsensus(consensus);
-    if (this.#consensus === undefined) return false;
-    if (!this.#options.consensusOnly) {
-      const wanted = this.#listedDigests();
-      const pool = new MicrodescriptorPool();
-      await this.#cache.loadMicrodescriptors((digest, bytes) => {
-        if (wanted.has(digest)) this.#takeMicrodescriptor(digest, bytes, pool);
-      });
-    }
+    await this.#consensus.load();
+    if (this.#consensus.held === undefined) return false;
+    await this.#microdescriptors.load(this.#listedDigests());
     return this.#publish();
   }
 
   /**
-   * A view of the network: the stored one where it is still valid, a fetched one otherwise.
+   * A view of the network: the stored one where it is still valid, a fetched one otherwise. What is not needed for it to be
+   * safe to use is still being fetched when it comes.
    * @throws TorError why there is none: of the last try, once all have failed
    */
   async bootstrap({ signal }: { readonly signal: AbortSignal }): Promise<NetDir> {
     if (!this.#loaded) await this.load();
-    if (this.#consensus === undefined || !isLive(this.#consensus, this.#now())) {
-      await this.#bootstrapConsensus(signal);
-    }
-    const failure = await this.#completeMicrodescriptors(signal);
+    if (!this.#isLive()) await this.#bootstrapConsensus(signal);
+    const failure = await this.#enoughMicrodescriptors(signal);
     const { netdir } = this;
-    if (netdir !== undefined && netdir.validAfter === this.#consensus?.validAfter) return netdir;
+    if (netdir !== undefined && netdir.validAfter === this.#consensus.held?.validAfter) return netdir;
     throw failure ?? this.#incomplete();
   }
 
   /** Follows the network until the signal aborts: fetches each next consensus when it is time. Never rejects. */
   async keepFresh(signal: AbortSignal): Promise<void> {
-    let failures = 0;
-    let rounds = 0;
-    let consensusAt = this.#nextConsensusTime();
-    let missingAt = this.#nextMissingTime(rounds);
+    const consensus = new Schedule(this.#nextConsensusTime());
+    const missing = new Schedule(this.#now());
     while (!signal.aborted) {
       try {
-        await this.#sleepUntil(Math.min(consensusAt, missingAt), signal);
-        if (this.#now() >= consensusAt) {
-          if (!(await this.#refreshConsensus(signal))) throw notNewer();
-          failures = 0;
-          rounds = 0;
-          consensusAt = this.#nextConsensusTime();
+        await this.#sleepUntil(Math.min(consensus.at, missing.at), signal);
+        if (this.#now() >= consensus.at) {
+          if (!(await this.#consensus.refresh(this.#asking(signal)))) throw notNewer();
+          this.#publishEarly();
+          consensus.succeeded(this.#nextConsensusTime());
+          missing.succeeded(this.#now());
         }
         await this.#completeMicrodescriptors(signal);
-        missingAt = this.#nextMissingTime(rounds++);
+        await this.#consensus.completeCertificates(this.#asking(signal));
+        if (this.#missing().length === 0) missing.at = Number.POSITIVE_INFINITY;
+        else missing.failed(this.#now(), missingPolicy);
       } catch (thrown) {
         if (signal.aborted) return;
-        this.#report(
-          "warn",
-          "directory-refresh-failed",
-          "the directory could not be brought up to date",
-          thrown,
-        );
-        consensusAt = this.#now() + retryDelay(this.#refreshPolicy(), ++failures);
+        const message = "the directory could not be brought up to date";
+        this.#report("warn", "directory-refresh-failed", message, thrown);
+        consensus.failed(this.#now(), this.#refreshPolicy());
       }
     }
   }
@@ -166,195 +148,123 @@ export class DirectoryManager {
   /** A new consensus, or the held one when it is not valid any more but still tolerated. */
   async #bootstrapConsensus(signal: AbortSignal): Promise<void> {
     this.#progress("consensus", 0);
+    await this.#snapshots?.consensus(this.#consensus, signal);
+    if (this.#isLive()) return this.#progress("consensus", 1);
     try {
-      if (!(await this.#refreshConsensus(signal)) && !this.#isTolerable()) throw notNewer();
+      if (!(await this.#consensus.refresh(this.#asking(signal))) && !this.#isTolerable()) throw notNewer();
     } catch (error) {
       if (signal.aborted) throw abortError(signal);
       if (!this.#isTolerable()) throw error;
-      this.#report(
-        "warn",
-        "directory-consensus-old",
-        "no newer consensus can be had; the old one is used",
-        error,
-      );
+      const message = "no newer consensus can be had; the old one is used";
+      this.#report("warn", "directory-consensus-old", message, error);
     }
+    this.#publishEarly();
     this.#progress("consensus", 1);
+  }
+
+  #isLive(): boolean {
+    const { held } = this.#consensus;
+    return held !== undefined && isLive(held, this.#now());
   }
 
   /** Whether the held consensus may be used, be it no longer valid. */
   #isTolerable(): boolean {
-    return this.#consensus !== undefined && isCurrent(this.#consensus, this.#now());
-  }
-
-  /** Fetches a consensus newer than the one held. @returns whether there is one */
-  async #refreshConsensus(signal: AbortSignal): Promise<boolean> {
-    const fetched = await fetchConsensus(
-      this.#downloader,
-      this.#authorities,
-      this.#consensus,
-      async (body) => {
-        const consensus = parseConsensus(body);
-        await this.#fetchCertificates(consensus, signal);
-        this.#requireBelievable(consensus);
-        return { consensus, body };
-      },
-      { signal, netdir: this.#askable() },
-    );
-    if (fetched === undefined) return false;
-    const { consensus, body } = fetched;
-    if (consensus.validAfter === this.#consensus?.validAfter) return false;
-    this.#consensus = consensus;
-    this.#floor = consensus.validAfter;
-    await this.#cache.saveConsensus(consensus.validAfter, body, this.#liveCertificates());
-    if (this.#options.consensusOnly) this.#publish();
-    return true;
-  }
-
-  /** @throws TorError unless the authorities signed it, it is of today, and it is not older than the one held */
-  #requireBelievable(consensus: Consensus): void {
-    requireSignatures(consensus, this.#authorities, this.#certificates.values(), this.#now());
-    requireCurrent(consensus, this.#now());
-    if (consensus.validAfter < this.#floor) {
-      const message = "the directory cache serves an older consensus than the one seen before";
-      throw new TorError("directory-expired", "ALLIUM_E_CONSENSUS_ROLLBACK", message);
-    }
-    requireImplemented(consensus.requiredClientProtocols);
-  }
-
-  /** Fetches the certificates that a consensus needs; whether they suffice is judged with the signatures. */
-  async #fetchCertificates(consensus: Consensus, signal: AbortSignal): Promise<void> {
-    const needed = signaturesNeeded(this.#authorities);
-    const held = () => this.#certificates.values();
-    const enough = () => countSignatures(consensus, this.#authorities, held(), this.#now()) >= needed;
-    const missing = () => missingCertificates(consensus, this.#authorities, held(), this.#now());
-    const wanted = missing();
-    const signers = new Set(consensus.signatures.map(({ identity }) => identity));
-    const hopeless = [...signers].filter((identity) => this.#authorities.has(identity)).length < needed;
-    if (wanted.length === 0 || hopeless || enough()) return;
-    this.#progress("certificates", 0);
-    try {
-      await fetchCertificates(
-        this.#downloader,
-        wanted,
-        (certificate) => this.#takeCertificate(certificate),
-        () => enough() || missing().length === 0,
-        { signal, netdir: this.#askable() },
-      );
-    } catch (error) {
-      // Keys that no cache knows are those of whoever made this consensus up.
-      if (!isAbsence(toTorError(error))) throw error;
-    }
-    this.#progress("certificates", 1);
-  }
-
-  #takeCertificate(certificate: KeyCertificate): void {
-    if (this.#authorities.has(certificate.identity)) {
-      this.#certificates.set(signingKeyText(certificate), certificate);
-    }
-  }
-
-  /** Those that have not expired; the others are forgotten. */
-  #liveCertificates(): Uint8Array[] {
-    for (const [key, { expires }] of this.#certificates) {
-      if (expires < this.#now()) this.#certificates.delete(key);
-    }
-    return [...this.#certificates.values()].map(({ bytes }) => bytes);
-  }
-
-  #loadCertificates(bytes: Uint8Array | undefined): void {
-    try {
-      for (const one of parseKeyCertificates(bytes ?? new Uint8Array(0))) this.#takeCertificate(one);
-    } catch (error) {
-      this.#report("warn", "directory-cache-damaged", "stored key certificates are damaged", error);
-    }
-  }
-
-  async #loadConsensus(bytes: Uint8Array): Promise<void> {
-    try {
-      const consensus = parseConsensus(bytes);
-      this.#requireBelievable(consensus);
-      this.#consensus = consensus;
-      this.#floor = consensus.validAfter;
-    } catch (error) {
-      this.#report("info", "directory-cache-refused", "the stored consensus is not used", error);
-      // One that only the clock speaks against stays: the clock may be what is wrong.
-      if (toTorError(error).kind !== "clock-skew") await this.#cache.dropConsensus();
-    }
+    const { held } = this.#consensus;
+    return held !== undefined && isCurrent(held, this.#now());
   }
 
   // --- microdescriptors ----------------------------------------------------------------------------------------------
 
-  /** Fetches what is missing of the held consensus's microdescriptors, stores it, and puts the view to use. */
-  async #completeMicrodescriptors(signal: AbortSignal): Promise<TorError | undefined> {
-    const wanted = this.#listedDigests();
-    const missing = this.#missing();
-    let failure: TorError | undefined;
-    if (missing.length > 0) {
-      const added: Uint8Array[] = [];
-      const pool = new MicrodescriptorPool();
-      const take = (digest: string, bytes: Uint8Array) => {
-        this.#takeMicrodescriptor(digest, bytes, pool);
-        added.push(bytes);
-        this.#progress("microdescriptors", 1 - (missing.length - added.length) / wanted.size);
-      };
-      try {
-        const options = { signal, netdir: this.#askable() };
-        failure = await fetchMicrodescriptors(this.#downloader, missing, take, options);
-      } finally {
-        // What came before an abort need not be fetched again.
-        if (added.length > 0) await this.#cache.addMicrodescriptors(added, wanted);
-      }
-    }
-    // A view of this consensus that already has everything stays the one in use.
-    if (missing.length > 0 || this.#netdir?.validAfter !== this.#consensus?.validAfter) this.#publish();
-    return failure;
+  /** Fulfilled when the view may be used, or when nothing more can be had. */
+  async #enoughMicrodescriptors(signal: AbortSignal): Promise<TorError | undefined> {
+    let enough: (none: undefined) => void = () => {};
+    const early = new Promise<undefined>((resolve) => {
+      enough = resolve;
+    });
+    return Promise.race([early, this.#completeMicrodescriptors(signal, () => enough(undefined))]);
   }
 
-  #takeMicrodescriptor(digest: string, bytes: Uint8Array, pool: MicrodescriptorPool): void {
-    let parsed: Microdescriptor | null = null;
-    try {
-      parsed = parseMicrodescriptor(bytes, pool);
-    } catch (error) {
-      // The digest says that the authorities wrote it so: no cache is to blame, and no other has a better one.
-      this.#report("debug", "directory-bad-microdescriptor", "a microdescriptor cannot be read", error);
+  /** Fetches what is missing of the held consensus's microdescriptors, stores it, and puts the view to use. */
+  async #completeMicrodescriptors(
+    signal: AbortSignal,
+    onEnough: () => void = () => {},
+  ): Promise<TorError | undefined> {
+    while (this.#completing !== undefined) await this.#completing.catch(() => {});
+    const completing = this.#fetchMicrodescriptors(signal, onEnough).finally(() => {
+      this.#completing = undefined;
+    });
+    // A bootstrap that has enough does not wait for it.
+    completing.catch(() => {});
+    this.#completing = completing;
+    return completing;
+  }
+
+  async #fetchMicrodescriptors(signal: AbortSignal, onEnough: () => void): Promise<TorError | undefined> {
+    const wanted = this.#listedDigests();
+    if (this.#missing().length > 0) await this.#microdescriptors.load(wanted);
+    // Trying whether it is enough means reading the whole consensus: some ten times are enough of that.
+    let nextTry = wanted.size * LEAST_DESCRIBED;
+    const onPart = (still: number) => {
+      this.#progress("microdescriptors", 1 - still / wanted.size);
+      if (wanted.size - still < nextTry || this.#isInUse()) return;
+      nextTry = wanted.size - still + wanted.size * TRY_STEP;
+      if (this.#publish()) onEnough();
+    };
+    // A few that changed are cheaper through Tor.
+    if (this.#snapshots !== undefined && this.#missing().length > wanted.size * SNAPSHOT_WORTH) {
+      await this.#snapshots.microdescriptors(this.#microdescriptors, wanted, signal);
+      onPart(this.#missing().length);
     }
-    this.#microdescriptors.set(digest, parsed);
+    const failure = await this.#microdescriptors.fetch(wanted, onPart, this.#asking(signal));
+    // A view that has all that is at hand stays the one in use.
+    if (!this.#isInUse() || this.#netdir?.undescribed.length !== this.#missing().length) this.#publish();
+    return failure;
   }
 
   #listedDigests(): Set<string> {
     if (this.#options.consensusOnly) return new Set();
-    return new Set(this.#consensus?.routers.map(({ microdescriptor }) => microdescriptor));
+    return new Set(this.#consensus.held?.routers.map(({ microdescriptor }) => microdescriptor));
   }
 
   #missing(): string[] {
-    return [...this.#listedDigests()].filter((digest) => !this.#microdescriptors.has(digest));
+    return this.#microdescriptors.missing(this.#listedDigests());
   }
 
   // --- the view ------------------------------------------------------------------------------------------------------
 
+  /** Whether the view in use is of the held consensus. */
+  #isInUse(): boolean {
+    return this.#netdir !== undefined && this.#netdir.validAfter === this.#consensus.held?.validAfter;
+  }
+
+  /** Of use to a bridge before any microdescriptor is: it knows all relays' addresses. */
+  #publishEarly(): void {
+    if (this.#options.consensusOnly || this.#options.early) this.#publish();
+  }
+
   /** Puts the held consensus to use if enough is known of its relays. @returns whether it is in use */
   #publish(): boolean {
-    const consensus = this.#consensus;
-    if (consensus === undefined) return false;
-    const wanted = this.#listedDigests();
-    if (this.#missing().length > (1 - ENOUGH_MICRODESCRIPTORS) * wanted.size) return false;
-    // Relays that are not listed any more are forgotten here.
-    this.#microdescriptors = new Map([...this.#microdescriptors].filter(([digest]) => wanted.has(digest)));
-    this.#netdir = makeNetDir(consensus, this.#microdescriptors, this.#options.network);
-    this.#options.onNetDir?.(this.#netdir);
+    const { held } = this.#consensus;
+    if (held === undefined) return false;
+    const { consensusOnly, network, onNetDir, shortage } = this.#options;
+    this.#microdescriptors.retain(this.#listedDigests());
+    const netdir = makeNetDir(held, this.#microdescriptors.held, network);
+    this.#lacking = consensusOnly ? undefined : shortage(netdir);
+    if (this.#lacking !== undefined) return false;
+    this.#netdir = netdir;
+    onNetDir?.(netdir);
     return true;
   }
 
-  /** A view whose relays may be asked, for the connector. */
-  #askable(): NetDir | undefined {
-    const { netdir } = this;
-    return netdir === undefined || netdir.relays.length === 0 ? undefined : netdir;
+  #incomplete(): TorError {
+    const message = `too few microdescriptors can be had: ${this.#lacking ?? "none"}`;
+    return new TorError("no-path", "ALLIUM_E_DIRECTORY_INCOMPLETE", message);
   }
 
-  #incomplete(): TorError {
-    const listed = this.#listedDigests().size;
-    const message = `only ${listed - this.#missing().length} of ${listed} microdescriptors can be had`;
-    return new TorError("no-path", "ALLIUM_E_DIRECTORY_INCOMPLETE", message);
+  /** Whom to ask: relays of the view in use, once there is one. */
+  #asking(signal: AbortSignal): FetchOptions {
+    const { netdir } = this;
+    return { signal, netdir: netdir === undefined || netdir.relays.length === 0 ? undefined : netdir };
   }
 
   // --- time ----------------------------------------------------------------------------------------------------------
@@ -364,20 +274,15 @@ export class DirectoryManager {
   }
 
   #nextConsensusTime(): number {
-    const consensus = this.#consensus;
-    if (consensus === undefined || !isLive(consensus, this.#now())) return this.#now();
-    return this.#options.consensusOnly ? nextEarlyFetchTime(consensus) : nextFetchTime(consensus);
+    const { held } = this.#consensus;
+    if (held === undefined || !isLive(held, this.#now())) return this.#now();
+    return this.#options.early ? nextEarlyFetchTime(held) : nextFetchTime(held);
   }
 
-  #nextMissingTime(rounds: number): number {
-    if (this.#missing().length === 0) return Number.POSITIVE_INFINITY;
-    return this.#now() + retryDelay(missingPolicy, rounds + 1);
-  }
-
-  /** A quarter of the voting interval up to a minute, then up to an interval or ten minutes. */
+  /** From a quarter of the voting interval, or a minute, up to an interval or ten minutes. */
   #refreshPolicy(): RetryPolicy {
-    const interval =
-      this.#consensus === undefined ? 3600_000 : this.#consensus.freshUntil - this.#consensus.validAfter;
+    const { held } = this.#consensus;
+    const interval = held === undefined ? 3600_000 : held.freshUntil - held.validAfter;
     return {
       ...missingPolicy,
       initialDelay: Math.min(60_000, interval / 4),
@@ -399,6 +304,28 @@ export class DirectoryManager {
 
   #report(level: LogLevel, code: string, message: string, error: unknown): void {
     this.#options.log?.({ level, code, message, data: { error: toTorError(error).code } });
+  }
+}
+
+/** When something is due, milliseconds since the epoch; after failures later and later. */
+class Schedule {
+  at: number;
+  #failures = 0;
+  #delay = 0;
+
+  constructor(at: number) {
+    this.at = at;
+  }
+
+  succeeded(next: number): void {
+    this.at = next;
+    this.#failures = 0;
+    this.#delay = 0;
+  }
+
+  failed(now: number, policy: RetryPolicy): void {
+    this.#delay = retryDelay(policy, ++this.#failures, this.#delay);
+    this.at = now + this.#delay;
   }
 }
 

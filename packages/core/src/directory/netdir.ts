@@ -3,7 +3,7 @@
 
 import { formatSocketAddress, type RelayAddress } from "../base/address.ts";
 import { fromLatin1 } from "../base/encoding.ts";
-import type { NetDir, NetworkConfig, PortPolicy, Relay, RelayFlag } from "./api.ts";
+import type { ListedRelay, NetDir, NetworkConfig, PortPolicy, Relay, RelayFlag } from "./api.ts";
 import type { Consensus } from "./documents/consensus.ts";
 import type { Microdescriptor } from "./documents/microdescriptor.ts";
 import type { RouterStatus } from "./documents/router-status.ts";
@@ -11,7 +11,7 @@ import type { RouterStatus } from "./documents/router-status.ts";
 /** Microdescriptors by digest; null for one that is at hand and cannot be used. */
 export type Microdescriptors = ReadonlyMap<string, Microdescriptor | null>;
 
-class ListedRelay implements Relay {
+class DescribedRelay implements Relay {
   readonly #status: RouterStatus;
   readonly #microdescriptor: Microdescriptor;
   readonly ed25519Id: Uint8Array;
@@ -70,16 +70,20 @@ class ConsensusView implements NetDir {
   readonly #byEd25519Id = new Map<string, Relay>();
   readonly #byRsaId = new Map<string, Relay>();
   readonly relays: readonly Relay[];
+  readonly undescribed: readonly ListedRelay[];
   #orPorts: ReadonlySet<string> | undefined;
 
   constructor(consensus: Consensus, microdescriptors: Microdescriptors, network: NetworkConfig) {
     this.#consensus = consensus;
     this.#overrides = new Map(Object.entries(network.params ?? {}));
     const relays: Relay[] = [];
+    const undescribed: ListedRelay[] = [];
     // An unmeasured relay's own claim weighs nothing, unless nobody was measured.
     const measured = consensus.routers.some(({ unmeasured }) => !unmeasured);
     for (const status of consensus.routers) {
-      const relay = joined(status, microdescriptors.get(status.microdescriptor), measured);
+      const microdescriptor = microdescriptors.get(status.microdescriptor);
+      if (microdescriptor === undefined) undescribed.push(status);
+      const relay = joined(status, microdescriptor, measured);
       if (relay === undefined) continue;
       const key = fromLatin1(relay.ed25519Id);
       // The authorities let no two relays share an identity; were it so, only the first could be told apart.
@@ -89,6 +93,7 @@ class ConsensusView implements NetDir {
       relays.push(relay);
     }
     this.relays = relays;
+    this.undescribed = undescribed;
   }
 
   get validAfter(): number {
@@ -143,7 +148,7 @@ function joined(
   // dir-spec 3.3: with NoEdConsensus the Ed25519 identity must be ignored, and we extend to nobody without one.
   if (!microdescriptor || ed25519Id === undefined || status.flags.has("NoEdConsensus")) return undefined;
   const bandwidth = measured && status.unmeasured ? 0 : status.bandwidth;
-  return new ListedRelay(status, microdescriptor, ed25519Id, bandwidth);
+  return new DescribedRelay(status, microdescriptor, ed25519Id, bandwidth);
 }
 
 /** The view that a consensus and the microdescriptors at hand give. */

@@ -35,7 +35,7 @@ describe("a download", () => {
     });
     const download = downloader.fetch({
       name: "a document",
-      request: { path: "/tor/x", maxLength: 10_000_000 },
+      request: () => ({ path: "/tor/x", maxLength: 10_000_000 }),
       policy: downloadPolicy,
       signal: controller.signal,
       netdir: undefined,

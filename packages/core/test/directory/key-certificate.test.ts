@@ -51,6 +51,9 @@ describe("a key certificate (dir-spec 3.1)", () => {
       "an expiry before its publication",
       () => authority.certificate({ published: NOW, expires: NOW - HOUR }),
     ],
+    ["a host name as its address", () => authority.certificate({ extra: "dir-address localhost:80\n" })],
+    ["an address of port 65536", () => authority.certificate({ extra: "dir-address 127.0.0.1:65536\n" })],
+    ["more lines than there can be", () => authority.certificate({ extra: "x-new\n".repeat(100) })],
     ["an item twice", () => authority.certificate({ extra: `fingerprint ${authority.identity.id}\n` })],
     ["no crosscert", swap(/dir-key-crosscert[\s\S]*?-----END[^\n]*\n/, "")],
     ["a crosscert of another type", () => authority.certificate({ crossTag: "OTHER" })],
@@ -65,6 +68,16 @@ describe("a key certificate (dir-spec 3.1)", () => {
     } catch (error) {
       expect(isTorError(error) && error.kind).toBe("protocol-violation");
     }
+  });
+
+  it("may name an address, and lines that nobody knows yet", () => {
+    const extra = `dir-address 127.0.0.1:80\n${"x-new 1\n".repeat(90)}`;
+    expect(parseKeyCertificates(utf8(authority.certificate({ extra }))).length).toBe(1);
+  });
+
+  it("is not one of hundreds, each of which costs two RSA operations", () => {
+    expect(parseKeyCertificates(utf8(good.repeat(64))).length).toBe(64);
+    expect(() => parseKeyCertificates(utf8(good.repeat(65)))).toThrow(/too many/);
   });
 
   it("with a key shorter than 1024 bits is refused", () => {

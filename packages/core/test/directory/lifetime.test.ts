@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { parseProtocols } from "../../src/directory/documents/protocols.ts";
 import {
   consensusTolerance,
   isLive,
@@ -7,7 +6,6 @@ import {
   nextEarlyFetchTime,
   nextFetchTime,
   requireCurrent,
-  requireImplemented,
 } from "../../src/directory/lifetime.ts";
 
 const HOUR = 3600_000;
@@ -75,18 +73,5 @@ describe("the lifetime of a consensus", () => {
   it("is asked about with a time that tells nothing of our clock", () => {
     expect(modifiedSince(example)).toBe(at(1) + 180_000);
     expect(modifiedSince({ validAfter: 0, freshUntil: 60_000, validUntil: 600_000 })).toBe(30_000);
-  });
-});
-
-describe("the protocols that the network requires of clients", () => {
-  it("are those of 2026", () => {
-    requireImplemented(parseProtocols("Cons=2 Desc=2 FlowCtrl=1 Link=4 Microdesc=2 Relay=2"));
-    requireImplemented(parseProtocols(""));
-  });
-
-  it("stop a client that lacks one", () => {
-    expect(() => requireImplemented(parseProtocols("Cons=2 Relay=2,60 Future=1"))).toThrow(
-      /Relay=60 Future=1/,
-    );
   });
 });

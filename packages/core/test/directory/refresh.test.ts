@@ -66,7 +66,7 @@ describe("keeping fresh", () => {
     const { manager, bootstrap, caches } = setup({
       clock,
       caches: new TestCaches(fastNetwork(clock)),
-      options: { consensusOnly: true },
+      options: { consensusOnly: true, early: true },
     });
     await bootstrap();
     const controller = new AbortController();

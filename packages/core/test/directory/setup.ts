@@ -39,6 +39,8 @@ export function setup({
     connector: caches,
     store,
     clock,
+    shortage: (netdir) =>
+      netdir.undescribed.length > netdir.listed / 20 ? "too many are missing" : undefined,
     log: (event) => events.push(event),
     onProgress: (one) => progress.push(one),
     ...options,

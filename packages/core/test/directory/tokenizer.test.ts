@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { utf8 } from "../../src/base/encoding.ts";
 import { isTorError } from "../../src/base/errors.ts";
-import { type Item, itemArguments, Tokenizer } from "../../src/directory/documents/tokenizer.ts";
+import { type Item, itemArguments, LineMemo, Tokenizer } from "../../src/directory/documents/tokenizer.ts";
 
 function read(text: string): Item[] {
   const tokens = new Tokenizer(utf8(text));
@@ -52,6 +52,34 @@ describe("the meta-format (dir-spec 1.2)", () => {
     expect(() => read(`k ${"a ".repeat(64 * 1024)}\n`)).toThrow(
       expect.objectContaining({ code: "ALLIUM_E_BAD_DOCUMENT" }),
     );
+  });
+
+  it("refuses a longer line of an object and a longer object too", () => {
+    const refused = expect.objectContaining({ code: "ALLIUM_E_BAD_DOCUMENT" });
+    const object = (lines: number) =>
+      `k\n-----BEGIN A-----\n${`${"A".repeat(63)}\n`.repeat(lines)}-----END A-----\n`;
+    expect(read(object(2048))).toHaveLength(1);
+    expect(() => read(object(2049))).toThrow(refused);
+    expect(() => read(object(1).replace("A\n", `${"A".repeat(128 * 1024)}\n`))).toThrow(refused);
+    // The pattern for this line once ran out of stack here, which was a RangeError.
+    expect(() => read(`k\n-----BEGIN ${"A ".repeat(7_500_000)}A-----x\n`)).toThrow(refused);
+  });
+
+  it("refuses more than 512 arguments, and keeps apart those between spaces and tabs", () => {
+    const [most, over, mixed] = read(`k${" a".repeat(512)} \nk${" a".repeat(513)}\nk \t a \tb  c\t\n`);
+    expect(itemArguments(most as Item, 0)).toHaveLength(512);
+    expect(() => itemArguments(over as Item, 0)).toThrow(/too many/);
+    expect(itemArguments(mixed as Item, 3)).toEqual(["a", "b", "c"]);
+  });
+
+  it("tells lines and keywords apart that have one hash", () => {
+    // "Aa" and "BB" have the same hash, and so has whatever is made of them.
+    const items = read("AaAa 1\nBBBB 1\nAaBB 1\nAaAa 1\n");
+    expect(items.map(({ keyword }) => keyword)).toEqual(["AaAa", "BBBB", "AaBB", "AaAa"]);
+    expect(new Set(items.map((item) => item.lineHash())).size).toBe(1);
+    let parsed = 0;
+    const memo = new LineMemo((item) => `${item.keyword} ${++parsed}`);
+    expect(items.map((item) => memo.get(item))).toEqual(["AaAa 1", "BBBB 2", "AaBB 3", "AaAa 1"]);
   });
 
   it("refuses an object that is not base64, of another type, or missing", () => {

@@ -4,9 +4,10 @@
 import { toBase64Unpadded } from "../../base/encoding.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import type { PortPolicy } from "../api.ts";
+import { BytePool } from "./byte-pool.ts";
 import { parsePortPolicy, rejectAll } from "./port-policy.ts";
 import { badDocument, type Item, itemArguments, noArguments, Tokenizer } from "./tokenizer.ts";
-import { decodeFixedBase64, setOnce } from "./values.ts";
+import { decodeFixedBase64, required, setOnce } from "./values.ts";
 
 /** A list of names that most members of a family have in common, turned into a set when somebody asks. */
 export class NameList {
@@ -36,14 +37,20 @@ export interface Microdescriptor {
   readonly familyIds: NameList;
 }
 
-/** Shares what thousands of microdescriptors have in common: policies and family lists. Owned by one parse. */
+/** Shares what thousands of microdescriptors have in common: policies, family lists, room for keys. Owned by one parse. */
 export class MicrodescriptorPool {
   readonly #policies = new Map<string, PortPolicy>();
   readonly #lists = new Map<string, NameList>();
+  readonly #keys = new BytePool();
 
   policy(text: string | undefined): PortPolicy {
     if (text === undefined) return rejectAll;
     return share(this.#policies, text, parsePortPolicy);
+  }
+
+  /** A key of 32 bytes from its base64. */
+  key(text: string): Uint8Array {
+    return this.#keys.keep(decodeFixedBase64(text, 32));
   }
 
   /** `text` as the family line has it. */
@@ -97,14 +104,13 @@ export function parseMicrodescriptor(bytes: Uint8Array, pool = new Microdescript
   const lines = new Map<string, string>();
   let ed25519Id: Uint8Array | undefined;
   for (let item = tokens.next(); item !== undefined; item = tokens.next()) {
-    if (item.keyword === "id") ed25519Id = parseId(item, ed25519Id);
+    if (item.keyword === "id") ed25519Id = parseId(item, ed25519Id, pool);
     else if (KNOWN.has(item.keyword)) setOnce(lines, item, item.rest);
     else if (item.keyword === "onion-key") throw badDocument('"onion-key" appears twice');
   }
-  const ntor = lines.get("ntor-onion-key")?.split(/[ \t]/, 1)[0];
-  if (ntor === undefined) throw badDocument('"ntor-onion-key" is missing');
+  const [ntor] = required(lines, "ntor-onion-key").split(/[ \t]/, 1) as [string];
   return {
-    ntorOnionKey: decodeFixedBase64(ntor, 32),
+    ntorOnionKey: pool.key(ntor),
     ed25519Id,
     exitPolicy: pool.policy(lines.get("p")),
     exitPolicyIpv6: pool.policy(lines.get("p6")),
@@ -116,9 +122,13 @@ export function parseMicrodescriptor(bytes: Uint8Array, pool = new Microdescript
 // "a" is left out: since consensus method 28 the address is in the consensus (dir-spec 3.3).
 const KNOWN: ReadonlySet<string> = new Set(["ntor-onion-key", "family", "family-ids", "p", "p6"]);
 
-function parseId(item: Item, held: Uint8Array | undefined): Uint8Array | undefined {
+function parseId(
+  item: Item,
+  held: Uint8Array | undefined,
+  pool: MicrodescriptorPool,
+): Uint8Array | undefined {
   const [type, value] = itemArguments(item, 2) as [string, string];
   if (type !== "ed25519") return held;
   if (held !== undefined) throw badDocument("two Ed25519 identities");
-  return decodeFixedBase64(value, 32);
+  return pool.key(value);
 }
