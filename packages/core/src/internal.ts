@@ -11,6 +11,8 @@ export { nestedKeys } from "./client/view.ts";
 export type { WatchOptions } from "./client/watch-consensus.ts";
 export { watchConsensus } from "./client/watch-consensus.ts";
 export type { NetDir } from "./directory/api.ts";
+export type { DirectorySnapshot } from "./directory/snapshot.ts";
+export { readSnapshot } from "./directory/snapshot.ts";
 export { signalOf } from "./net/fetch.ts";
 export { fetchRejection } from "./net/fetch-error.ts";
 export { prepareRequest } from "./net/fetch-request.ts";

@@ -5,7 +5,8 @@ import type { LogEvent } from "../base/ports.ts";
 import type { ResolvedAddress } from "../circuit/api.ts";
 import type { TorFetchInit } from "../net/fetch.ts";
 import type { TorSocket, TorSocketOptions } from "../net/socket.ts";
-import type { GuardEvent } from "../path/guards.ts";
+import type { BridgeSuspicion } from "../path/bridge-watch.ts";
+import type { GuardEvent } from "../path/guards/sample.ts";
 import type { CircuitInfo } from "../path/registry.ts";
 import type { Guards } from "./guards.ts";
 import type { ClientStats } from "./stats.ts";
@@ -33,6 +34,8 @@ export interface TorClientEvents {
   stream: StreamInfo;
   /** A guard was sampled, confirmed, dropped. */
   guard: GuardEvent;
+  /** More guards failed through a bridge than chance explains: it may be steering. The client goes through another one. */
+  bridge: BridgeSuspicion;
   /** Log lines of level `info` and above; the `log` option gets all of them. */
   log: LogEvent;
 }
@@ -58,6 +61,8 @@ export interface TorClientLike extends TorViewLike, TypedEvents<TorClientEvents>
   ready(options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** New streams go onto new circuits from now on. */
   newIdentity(): void;
+  /** The device has another network than before, or one again. */
+  networkChanged(): void;
   /** Circuits being built and open. */
   circuits(): CircuitInfo[];
   /** At once in this thread, later from another one: `await` fits both. */

@@ -5,10 +5,16 @@ import { abortable, onAbort, throwIfAborted, withTimeout } from "../base/abort.t
 import { TorError, toTorError } from "../base/errors.ts";
 import type { LogLevel } from "../base/ports.ts";
 import type { NetDir } from "../directory/api.ts";
+import type { BuildTimeouts } from "../path/build-timeout/keeper.ts";
 import type { CircuitBuilder } from "../path/builder.ts";
 import { CircuitPool } from "../path/circuits.ts";
-import type { SampledGuards } from "../path/guards.ts";
+import type { ClockSkew } from "../path/clock-skew.ts";
+import type { GuardKeeper } from "../path/guard-keeper.ts";
+import { guardedPath } from "../path/guarded-path.ts";
+import { unusedCircuitLifetime } from "../path/padding.ts";
+import { Preemption } from "../path/preemption.ts";
 import type { ExitTarget, PathSelector } from "../path/select.ts";
+import { ClockWatch } from "./clock-watch.ts";
 import type { CheckedOptions } from "./options.ts";
 import { type ClientStatus, type Phase, StatusTracker } from "./status.ts";
 import { ExitStreamOpener, type StreamInfo } from "./stream-opener.ts";
@@ -20,10 +26,14 @@ export interface EngineEvents {
 
 /** What the engine needs of the network; NetworkStack is the real one. */
 export interface Network {
-  readonly guards: Pick<SampledGuards, "load" | "next">;
+  readonly guards: Pick<GuardKeeper, "choose" | "networkChanged">;
   readonly builder: Pick<CircuitBuilder, "build">;
+  readonly buildTimeouts: Pick<BuildTimeouts, "tests" | "unusedLifetime">;
+  readonly clockSkew: Pick<ClockSkew, "explain">;
   readonly directory: Directory;
   selectorFor(netdir: NetDir): PathSelector;
+  /** Reads what is stored. */
+  load(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -41,10 +51,15 @@ export interface Progress {
   advance(phase: Phase, part?: number): void;
   /** A try failed and another follows. */
   trouble(error: TorError): void;
+  /** A circuit is to be begun, so that guards are tried. */
+  circuitWanted(): void;
 }
 
 /** How long a call waits for the client to become ready; a first start on a slow line takes about a minute. */
 const READY_TIMEOUT = 180_000;
+
+/** tor(1) "DormantClientTimeout": a client that nobody uses for a day fetches and builds nothing. */
+const DORMANT_AFTER = 24 * 3_600_000;
 
 /** The first circuit proves that the network can be used, and serves the first request. */
 const FIRST_TARGET: ExitTarget = { port: 443, family: 4 };
@@ -57,9 +72,14 @@ export class Engine<N extends Network> {
   readonly #options: CheckedOptions;
   readonly #closing = new AbortController();
   readonly #forgetSignal: () => void;
-  #guardsLoaded: Promise<void> | undefined;
+  readonly #preemption: Preemption;
+  #clockWatch: ClockWatch | undefined;
+  /** Monotonic time of the last call that needed the network. */
+  #usedAt = 0;
+  #loaded: Promise<void> | undefined;
   #bootstrap: Promise<void> | undefined;
-  #keepingFresh = false;
+  /** Ends what goes on by itself while the client is in use. */
+  #upkeep: AbortController | undefined;
   /** When the directory last said that its view may be used, milliseconds since the epoch. */
   #checkedAt = Number.NEGATIVE_INFINITY;
 
@@ -70,15 +90,24 @@ export class Engine<N extends Network> {
     this.network = connect({
       advance: (phase, part) => this.#status.advance(phase, part),
       trouble: (error) => this.#trouble(error),
+      circuitWanted: () => void this.pool.prepare(FIRST_TARGET).catch(() => {}),
     });
     this.pool = new CircuitPool({
       ...{ clock, retry, builder: this.network.builder, maxDirtiness: path.maxCircuitDirtiness },
-      padding: options.padding,
       choosePath: (target, avoidExits) => this.#choosePath(target, avoidExits),
+      serves: (path, target) =>
+        this.network.selectorFor(this.network.directory.netdir ?? path.netdir).serves(path, target),
+      unusedLifetime: (netdir) =>
+        this.network.buildTimeouts.unusedLifetime ?? unusedCircuitLifetime(options.padding, netdir),
+      onRequest: (target) => this.#preemption.note(target),
       onRetry: (error) => {
         this.#log("info", "circuit.retry", "building a circuit failed, it is tried again", error);
         this.#trouble(error);
       },
+    });
+    this.#preemption = new Preemption({
+      ...{ clock, pool: this.pool, tests: () => this.network.buildTimeouts.tests },
+      relevance: () => this.#portRelevance(),
     });
     this.opener = new ExitStreamOpener({
       pool: this.pool,
@@ -100,7 +129,11 @@ export class Engine<N extends Network> {
   async ready(signal: AbortSignal | undefined): Promise<void> {
     throwIfAborted(this.#closing.signal);
     throwIfAborted(signal);
-    if (this.status.ready && this.#isCurrent()) return;
+    this.#usedAt = this.#options.clock.monotonic();
+    if (this.status.ready && this.#isCurrent()) {
+      this.#keepUp();
+      return;
+    }
     this.#bootstrap ??= this.#runBootstrap().finally(() => {
       this.#bootstrap = undefined;
     });
@@ -114,13 +147,24 @@ export class Engine<N extends Network> {
     await withTimeout({ clock: this.#options.clock, ms: READY_TIMEOUT, signal, error }, () => running);
   }
 
-  /** Reads the stored guards, once; a store that fails is read again the next time. */
-  loadGuards(): Promise<void> {
-    this.#guardsLoaded ??= this.network.guards.load().catch((error) => {
-      this.#guardsLoaded = undefined;
+  /** Reads what is stored, once; a store that fails is read again the next time. */
+  load(): Promise<void> {
+    this.#loaded ??= this.network.load().catch((error) => {
+      this.#loaded = undefined;
       throw error;
     });
-    return this.#guardsLoaded;
+    return this.#loaded;
+  }
+
+  /** The device is on another network, or on one again: what was built or failed on the last says nothing any more. */
+  networkChanged(): void {
+    this.pool.retireUnused();
+    this.network.guards.networkChanged();
+  }
+
+  /** Whether nobody used the client for so long that it does nothing by itself. */
+  get isDormant(): boolean {
+    return this.status.ready && this.#upkeep === undefined;
   }
 
   async close(): Promise<void> {
@@ -128,6 +172,7 @@ export class Engine<N extends Network> {
     const error = new TorError("aborted", "ALLIUM_E_CLOSED", "the client is closed");
     this.#closing.abort(error);
     this.#forgetSignal();
+    this.#rest();
     this.pool.close(error);
     await this.network.close();
   }
@@ -137,15 +182,15 @@ export class Engine<N extends Network> {
     const { directory } = this.network;
     this.#status.restart();
     try {
-      await abortable(this.loadGuards(), signal);
+      await abortable(this.load(), signal);
       await abortable(directory.bootstrap({ signal }), signal);
       this.#checkedAt = this.#options.clock.now();
       this.#status.advance("circuit");
       await this.#firstCircuit(signal);
       this.#status.advance("ready");
-      void this.#keepFresh();
+      this.#keepUp();
     } catch (thrown) {
-      const error = toTorError(thrown);
+      const error = this.network.clockSkew.explain(toTorError(thrown));
       if (!signal.aborted) {
         this.#status.block(error);
         this.#log("warn", "client.blocked", "the client cannot get ready", error);
@@ -160,23 +205,53 @@ export class Engine<N extends Network> {
       await this.pool.buildAhead(FIRST_TARGET, signal);
     } catch (thrown) {
       const error = toTorError(thrown);
-      if (error.code !== "ALLIUM_E_NO_RELAY") throw error;
+      if (error.code !== "ALLIUM_E_NO_RELAY" && error.code !== "ALLIUM_E_NO_EXIT_IN_COUNTRY") throw error;
       this.#log("warn", "client.no-exit", "no circuit could be chosen ahead", error);
     }
   }
 
-  async #keepFresh(): Promise<void> {
-    if (this.#keepingFresh) return;
-    this.#keepingFresh = true;
-    try {
-      await this.network.directory.keepFresh(this.#closing.signal);
-    } catch (error) {
-      if (!this.#closing.signal.aborted) {
-        this.#log("warn", "client.stale", "the directory is no longer kept fresh", toTorError(error));
-      }
-    } finally {
-      this.#keepingFresh = false;
-    }
+  /** Goes on by itself from here: keeps the view fresh and circuits at hand, and looks at the clock. */
+  #keepUp(): void {
+    if (this.#upkeep !== undefined || this.#closing.signal.aborted) return;
+    const upkeep = new AbortController();
+    this.#upkeep = upkeep;
+    const { clock, path } = this.#options;
+    if (path.preemptive) this.#preemption.start();
+    this.#clockWatch = new ClockWatch(
+      clock,
+      () => {
+        if (clock.monotonic() - this.#usedAt >= DORMANT_AFTER) this.#rest();
+      },
+      (ms) => this.#clockJumped(ms),
+    );
+    this.network.directory.keepFresh(upkeep.signal).catch((error) => {
+      if (upkeep.signal.aborted) return;
+      this.#log("warn", "client.stale", "the directory is no longer kept fresh", toTorError(error));
+      this.#rest();
+    });
+  }
+
+  #rest(): void {
+    this.#upkeep?.abort(new TorError("aborted", "ALLIUM_E_CLOSED", "nobody uses the client"));
+    this.#upkeep = undefined;
+    this.#clockWatch?.stop();
+    this.#preemption.stop();
+  }
+
+  /** The device slept, or its clock was set: what was built before will hardly work, and failures then mean nothing. */
+  #clockJumped(ms: number): void {
+    this.#options.log?.({
+      level: "info",
+      code: "client.clock-jumped",
+      message: "the clock jumped, or the device slept: circuits are built anew",
+      data: { seconds: Math.round(ms / 1000) },
+    });
+    this.networkChanged();
+  }
+
+  #portRelevance(): number {
+    const { netdir } = this.network.directory;
+    return netdir === undefined ? 0 : unusedCircuitLifetime(this.#options.padding, netdir);
   }
 
   /**
@@ -195,7 +270,7 @@ export class Engine<N extends Network> {
   async #choosePath(target: ExitTarget, avoidExits: ReadonlySet<string>) {
     const { directory, guards } = this.network;
     const netdir = directory.netdir ?? (await directory.bootstrap({ signal: this.#closing.signal }));
-    return this.network.selectorFor(netdir).path(target, guards, avoidExits);
+    return guardedPath(this.network.selectorFor(netdir), guards, target, avoidExits);
   }
 
   /** What is wrong is shown while it is tried again, but a client that is ready stays so. */

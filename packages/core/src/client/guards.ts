@@ -1,16 +1,16 @@
 // `TorClient.guards`: what a person may see of the guards, carry elsewhere, and forget.
 
-import type { GuardRecord, GuardState } from "../path/guard-state.ts";
-import type { SampledGuards } from "../path/guards.ts";
+import type { GuardKeeper } from "../path/guard-keeper.ts";
+import type { GuardRecord, GuardState } from "../path/guards/state.ts";
 
 export type { GuardRecord, GuardState };
 
 /** The client's guards, read from its store first if need be. */
 export class Guards {
-  readonly #guards: SampledGuards;
+  readonly #guards: GuardKeeper;
   readonly #load: () => Promise<void>;
 
-  constructor(guards: SampledGuards, load: () => Promise<void>) {
+  constructor(guards: GuardKeeper, load: () => Promise<void>) {
     this.#guards = guards;
     this.#load = load;
   }

@@ -4,17 +4,30 @@ import { defaultRetryPolicy, type RetryPolicy } from "../base/backoff.ts";
 import { systemClock } from "../base/clock.ts";
 import { badApiUsage, type TorError } from "../base/errors.ts";
 import type { Ciphers, Clock, Dialer, Log, Store } from "../base/ports.ts";
-import type { NetworkConfig } from "../directory/api.ts";
+import type { NetworkConfig, SnapshotSource } from "../directory/api.ts";
 import { parseNetworkConfig } from "../directory/network-config.ts";
 import { publicNetwork } from "../directory/public-network.ts";
+import { checkExitCountries, type ExitCountries, type ExitCountryOptions } from "../path/geo.ts";
 import type { PaddingMode } from "../path/padding.ts";
 
-/** How long circuits are used and may take. */
-export interface PathOptions {
+/** How long circuits are used and may take, and where they end. */
+export interface PathOptions extends ExitCountryOptions {
   /** Milliseconds from its first stream after which a circuit takes no more; 10 minutes unless told otherwise. */
   readonly maxCircuitDirtiness?: number;
-  /** Milliseconds for building a circuit; 60 seconds unless told otherwise. */
+  /** Milliseconds for building a circuit of three hops; learned from how long others took unless told otherwise. */
   readonly circuitBuildTimeout?: number;
+  /** Whether circuits are built ahead of need; true unless told otherwise. */
+  readonly preemptive?: boolean;
+}
+
+/** The same with their defaults. */
+export interface CheckedPathOptions {
+  readonly maxCircuitDirtiness: number;
+  /** Undefined where it is learned. */
+  readonly circuitBuildTimeout: number | undefined;
+  readonly preemptive: boolean;
+  /** Undefined where any country will do. */
+  readonly exits: ExitCountries | undefined;
 }
 
 /** What relays are asked for. */
@@ -42,6 +55,8 @@ export interface TorClientOptions {
   readonly store: Store;
   /** Which Tor network; the public one unless told otherwise. */
   readonly network?: NetworkConfig;
+  /** Where the directory's documents are tried first, as bridges serve them; through Tor alone where there is none. */
+  readonly snapshots?: SnapshotSource;
   readonly path?: PathOptions;
   readonly circuits?: CircuitSettings;
   readonly streams?: StreamSettings;
@@ -72,7 +87,8 @@ export interface CheckedOptions {
   readonly dialer: Dialer;
   readonly store: Store;
   readonly network: NetworkConfig;
-  readonly path: Required<PathOptions>;
+  readonly snapshots: SnapshotSource | undefined;
+  readonly path: CheckedPathOptions;
   readonly circuits: Required<CircuitSettings>;
   readonly streams: Required<StreamSettings>;
   readonly retry: RetryPolicy;
@@ -90,9 +106,6 @@ const MAX_CIRCUIT_DIRTINESS = 600_000;
 /** C tor gives a circuit 10 to 15 s before it tries another (connection_ap_expire_beginning). */
 const CONNECT_TIMEOUT = 15_000;
 
-/** param-spec "cbtinitialtimeout". */
-const CIRCUIT_BUILD_TIMEOUT = 60_000;
-
 /** Less could not hold one read. */
 const LEAST_MEMORY = 1024 * 1024;
 
@@ -101,11 +114,13 @@ const MEMORY_LIMIT = 64 * 1024 * 1024;
 
 const KNOWN = new Set([
   ...["dialer", "store", "network", "path", "circuits", "streams", "retry", "log", "signal", "clock"],
-  ...["ciphers", "memoryLimit", "channelPadding"],
+  ...["ciphers", "memoryLimit", "channelPadding", "snapshots"],
 ]);
 const KNOWN_CIRCUITS = new Set(["cgo"]);
 const KNOWN_STREAMS = new Set(["optimisticData", "connectTimeout"]);
-const KNOWN_PATH = new Set(["maxCircuitDirtiness", "circuitBuildTimeout"]);
+const KNOWN_PATH = new Set([
+  ...["maxCircuitDirtiness", "circuitBuildTimeout", "preemptive", "exitCountries", "strict", "geo"],
+]);
 
 function wrong(message: string): TorError {
   return badApiUsage("ALLIUM_E_BAD_OPTIONS", `TorClient: ${message}`);
@@ -116,7 +131,7 @@ export function checkOptions(options: TorClientOptions): CheckedOptions {
   if (typeof options !== "object" || options === null) throw wrong("options must be an object");
   refuseUnknown(options, KNOWN, "option");
   const { dialer, store, network = publicNetwork, log, signal, clock = systemClock, ciphers } = options;
-  const { memoryLimit = MEMORY_LIMIT, channelPadding: padding = "normal" } = options;
+  const { memoryLimit = MEMORY_LIMIT, channelPadding: padding = "normal", snapshots } = options;
   if (typeof dialer?.dial !== "function") throw wrong("dialer must be a Dialer");
   if (typeof store?.get !== "function" || typeof store.set !== "function" || typeof store.lock !== "function")
     throw wrong("store must be a Store");
@@ -124,6 +139,8 @@ export function checkOptions(options: TorClientOptions): CheckedOptions {
     throw wrong("clock must be a Clock");
   if (ciphers !== undefined && (typeof ciphers.gcm !== "function" || typeof ciphers.ctr !== "function"))
     throw wrong("ciphers must be Ciphers");
+  if (snapshots !== undefined && typeof snapshots.fetch !== "function")
+    throw wrong("snapshots must be a SnapshotSource");
   if (!["normal", "reduced", "off"].includes(padding))
     throw wrong('channelPadding must be "normal", "reduced" or "off"');
   if (!Number.isSafeInteger(memoryLimit) || memoryLimit < LEAST_MEMORY)
@@ -133,6 +150,7 @@ export function checkOptions(options: TorClientOptions): CheckedOptions {
     dialer,
     store,
     network: network === publicNetwork ? network : parseNetworkConfig(network),
+    snapshots,
     path: checkPath(options.path ?? {}),
     circuits: checkCircuits(options.circuits ?? {}),
     streams: checkStreams(options.streams ?? {}),
@@ -146,12 +164,13 @@ export function checkOptions(options: TorClientOptions): CheckedOptions {
   };
 }
 
-function checkPath(path: PathOptions): Required<PathOptions> {
+function checkPath(path: PathOptions): CheckedPathOptions {
   refuseUnknown(path, KNOWN_PATH, "path option");
-  const { maxCircuitDirtiness = MAX_CIRCUIT_DIRTINESS, circuitBuildTimeout = CIRCUIT_BUILD_TIMEOUT } = path;
+  const { maxCircuitDirtiness = MAX_CIRCUIT_DIRTINESS, circuitBuildTimeout, preemptive = true } = path;
   positive(maxCircuitDirtiness, "path.maxCircuitDirtiness");
-  positive(circuitBuildTimeout, "path.circuitBuildTimeout");
-  return { maxCircuitDirtiness, circuitBuildTimeout };
+  if (circuitBuildTimeout !== undefined) positive(circuitBuildTimeout, "path.circuitBuildTimeout");
+  if (typeof preemptive !== "boolean") throw wrong("path.preemptive must be true or false");
+  return { maxCircuitDirtiness, circuitBuildTimeout, preemptive, exits: checkExitCountries(path) };
 }
 
 function checkCircuits(circuits: CircuitSettings): Required<CircuitSettings> {
@@ -175,7 +194,8 @@ function checkRetry(policy: RetryPolicy): RetryPolicy {
   positive(policy.initialDelay, "retry.initialDelay");
   positive(policy.maxDelay, "retry.maxDelay");
   if (!(policy.multiplier >= 1)) throw wrong("retry.multiplier must be at least 1");
-  if (!(policy.jitter >= 0 && policy.jitter <= 1)) throw wrong("retry.jitter must be between 0 and 1");
+  if (policy.jitter !== "decorrelated" && !(policy.jitter >= 0 && policy.jitter <= 1))
+    throw wrong('retry.jitter must be between 0 and 1, or "decorrelated"');
   return policy;
 }
 

@@ -8,13 +8,19 @@ import { sha256 } from "../crypto/hash.ts";
 import type { NetDir, NetworkConfig } from "../directory/api.ts";
 import { DirectoryManager, type DirectoryManagerOptions } from "../directory/manager.ts";
 import { openChannel } from "../link/open-channel.ts";
+import { type BridgeSuspicion, BridgeWatch } from "../path/bridge-watch.ts";
+import { BuildTimeouts } from "../path/build-timeout/keeper.ts";
 import { CircuitBuilder } from "../path/builder.ts";
 import { ChannelPool } from "../path/channels.ts";
+import { ClockSkew } from "../path/clock-skew.ts";
 import { CircuitDirectoryConnector } from "../path/connector.ts";
-import { type GuardEvent, SampledGuards } from "../path/guards.ts";
+import { shortageOf } from "../path/coverage.ts";
+import type { ExitCountries } from "../path/geo.ts";
+import { GuardKeeper } from "../path/guard-keeper.ts";
+import type { GuardEvent } from "../path/guards/sample.ts";
 import type { PaddingMode } from "../path/padding.ts";
 import { type CircuitInfo, CircuitRegistry } from "../path/registry.ts";
-import { PathSelector } from "../path/select.ts";
+import { PathSelector, type SelectorOptions } from "../path/select.ts";
 
 export interface StackOptions {
   readonly network: NetworkConfig;
@@ -27,46 +33,67 @@ export interface StackOptions {
   readonly memoryLimit: number;
   readonly padding: PaddingMode;
   readonly circuits: { readonly cgo: boolean };
-  /** Milliseconds for a circuit of three hops. */
-  readonly circuitBuildTimeout: number;
+  /** Milliseconds for a circuit of three hops, where it is not to be learned. */
+  readonly circuitBuildTimeout: number | undefined;
+  /** Where circuits are to end. */
+  readonly exits?: ExitCountries | undefined;
   /** Bytes flow to a relay, or through a bridge towards one. */
   readonly onDialled?: () => void;
   /** A relay proved its identity. */
   readonly onChannel?: () => void;
   readonly onCircuit?: (info: CircuitInfo) => void;
   readonly onGuard?: (event: GuardEvent) => void;
+  /** A circuit is to be begun that nobody asked for. */
+  readonly onCircuitWanted?: () => void;
+  /** More guards failed through a bridge than chance explains. */
+  readonly onBridge?: (suspicion: BridgeSuspicion) => void;
   /** How the directory is followed. */
-  readonly directory?: Pick<
-    DirectoryManagerOptions,
-    "consensusOnly" | "onProgress" | "onTrouble" | "onNetDir"
+  readonly directory?: Partial<
+    Omit<DirectoryManagerOptions, "network" | "connector" | "store" | "clock" | "log">
   >;
 }
 
 export class NetworkStack {
   readonly channels: ChannelPool;
   readonly registry: CircuitRegistry;
-  readonly guards: SampledGuards;
+  readonly guards: GuardKeeper;
+  readonly buildTimeouts: BuildTimeouts;
+  readonly clockSkew: ClockSkew;
+  readonly bridges: BridgeWatch;
   readonly memory: MemoryQuota;
   readonly builder: CircuitBuilder;
   readonly directory: DirectoryManager;
   readonly #connector: CircuitDirectoryConnector;
   readonly #distinctSubnets: boolean;
+  readonly #selection: SelectorOptions;
   #selector: PathSelector | undefined;
 
   constructor(options: StackOptions) {
     const { network, store, clock, log, ciphers, padding, circuits, circuitBuildTimeout } = options;
     this.#distinctSubnets = network.allowPrivateAddresses !== true;
-    this.channels = channelPool(options);
-    this.registry = new CircuitRegistry(options.onCircuit);
-    this.guards = new SampledGuards({
-      ...{ store, key: guardsKey(network), clock, log, onEvent: options.onGuard },
-      sample: (netdir, allowed) => this.selectorFor(netdir).sampleGuard(allowed),
+    this.#selection = {
+      exits: options.exits,
+      onElsewhere: ({ message }) => log?.({ level: "warn", code: "path.exit-elsewhere", message }),
+    };
+    this.clockSkew = new ClockSkew(clock);
+    this.bridges = new BridgeWatch({
+      clock,
+      onSuspicion: (suspicion) => this.#onSuspicion(options, suspicion),
     });
+    this.guards = new GuardKeeper({
+      ...{ store, key: networkKey("guards", network), clock, log },
+      ...{ onEvent: options.onGuard, onWanted: options.onCircuitWanted },
+      ...{ watch: this.bridges, sample: (netdir, allowed) => this.selectorFor(netdir).sampleGuard(allowed) },
+    });
+    this.channels = this.#channelPool(options);
+    this.registry = new CircuitRegistry(options.onCircuit);
     this.memory = new MemoryQuota(options.memoryLimit, "the client");
-    const { channels, registry, guards, memory } = this;
+    this.buildTimeouts = new BuildTimeouts({
+      ...{ store, key: networkKey("build-times", network), log, fixed: circuitBuildTimeout },
+    });
+    const { channels, registry, guards, memory, buildTimeouts: times } = this;
     this.builder = new CircuitBuilder({
-      ...{ channels, registry, guards, memory, clock, log, ciphers, padding, circuits },
-      timeout: circuitBuildTimeout,
+      ...{ channels, registry, memory, clock, log, ciphers, padding, circuits, times },
     });
     const selectorFor = (netdir: NetDir) => this.selectorFor(netdir);
     this.#connector = new CircuitDirectoryConnector({
@@ -74,48 +101,81 @@ export class NetworkStack {
       onTrouble: options.directory?.onTrouble,
     });
     this.directory = new DirectoryManager({
-      ...{ network, connector: this.#connector, store, clock, log, ...options.directory },
+      ...{ network, connector: this.#connector, store, clock, log },
+      shortage: (netdir) => shortageOf(netdir, guards.neededIds()),
+      ...options.directory,
+      onNetDir: (netdir) => {
+        times.update(netdir);
+        options.directory?.onNetDir?.(netdir);
+      },
     });
   }
 
   /** The selector of a view of the network; the last one is kept, as making one reads all relays. */
   selectorFor(netdir: NetDir): PathSelector {
-    if (this.#selector?.netdir !== netdir) this.#selector = new PathSelector(netdir, this.#distinctSubnets);
+    if (this.#selector?.netdir !== netdir)
+      this.#selector = new PathSelector(netdir, this.#distinctSubnets, this.#selection);
     return this.#selector;
+  }
+
+  /** Reads what is stored of guards and build times. @throws TorError `storage-denied` */
+  async load(): Promise<void> {
+    await Promise.all([this.guards.load(), this.buildTimeouts.load()]);
   }
 
   async close(): Promise<void> {
     this.#connector.close();
     this.channels.close();
-    await this.guards.flush();
+    await Promise.all([this.guards.flush(), this.buildTimeouts.flush()]);
+  }
+
+  #onSuspicion({ log, onBridge }: StackOptions, suspicion: BridgeSuspicion): void {
+    const { tried, failed } = suspicion;
+    log?.({
+      level: "warn",
+      code: "bridge.suspicious",
+      message: "more guards cannot be reached through a bridge than chance explains: it may be steering",
+      data: { tried, failed },
+    });
+    onBridge?.(suspicion);
+  }
+
+  #channelPool(options: StackOptions): ChannelPool {
+    const { dialer, clock, log, ciphers, padding, onDialled, onChannel } = options;
+    return new ChannelPool({
+      clock,
+      padding,
+      open: async (target, signal) => {
+        const relay = toHex(target.rsaId).toUpperCase();
+        const through = new Set<string>();
+        const watched: Dialer = {
+          dial: async (addresses, dialOptions) => {
+            const avoid = this.bridges.avoid(relay);
+            const onBridge = (name: string) => void through.add(name);
+            const duplex = await dialer.dial(addresses, { ...dialOptions, avoid, onBridge });
+            onDialled?.();
+            return duplex;
+          },
+        };
+        const stopRelayPadding = padding !== "normal";
+        const opening = openChannel({
+          ...{ dialer: watched, target, clock, signal, ciphers, stopRelayPadding, ...(log && { log }) },
+        });
+        const channel = await opening.catch((error) => {
+          if (!signal.aborted && this.guards.has(relay)) this.bridges.failed(relay, through);
+          throw error;
+        });
+        if (this.guards.has(relay)) this.bridges.reached(relay, through);
+        this.clockSkew.note(relay, channel.clockSkew);
+        onChannel?.();
+        return channel;
+      },
+    });
   }
 }
 
 /** Authorities tell one network from another, so two networks may share a store. */
-function guardsKey(network: NetworkConfig): string {
+function networkKey(what: string, network: NetworkConfig): string {
   const authorities = network.authorities.map(({ v3ident }) => v3ident.toUpperCase()).sort();
-  return `guards/${toHex(sha256(utf8(authorities.join()))).slice(0, 16)}`;
-}
-
-function channelPool(options: StackOptions): ChannelPool {
-  const { dialer, clock, log, ciphers, padding, onDialled, onChannel } = options;
-  const watched: Dialer = {
-    async dial(target, options) {
-      const duplex = await dialer.dial(target, options);
-      onDialled?.();
-      return duplex;
-    },
-  };
-  return new ChannelPool({
-    clock,
-    padding,
-    async open(target, signal) {
-      const channel = await openChannel({
-        ...{ dialer: watched, target, clock, signal, ciphers, stopRelayPadding: padding !== "normal" },
-        ...(log === undefined ? {} : { log }),
-      });
-      onChannel?.();
-      return channel;
-    },
-  });
+  return `${what}/${toHex(sha256(utf8(authorities.join()))).slice(0, 16)}`;
 }

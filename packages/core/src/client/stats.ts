@@ -1,6 +1,6 @@
 // `TorClient.stats()`: counts for dashboards and tests. Nothing here names a relay or a destination.
 
-import type { GuardState } from "../path/guard-state.ts";
+import type { GuardState } from "../path/guards/state.ts";
 import type { StreamInfo } from "./stream-opener.ts";
 
 export interface ClientStats {

@@ -42,12 +42,16 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
       },
       (progress) =>
         new NetworkStack({
-          ...{ ...checked, log, circuitBuildTimeout: checked.path.circuitBuildTimeout },
+          ...{ ...checked, log, exits: checked.path.exits },
+          circuitBuildTimeout: checked.path.circuitBuildTimeout,
           onDialled: () => progress.advance("link"),
           onChannel: () => progress.advance("consensus"),
+          onCircuitWanted: () => progress.circuitWanted(),
           onCircuit: (info) => this.emit("circuit", info),
           onGuard: (event) => this.emit("guard", event),
+          onBridge: (suspicion) => this.emit("bridge", suspicion),
           directory: {
+            snapshots: checked.snapshots,
             // The directory begins with the consensus before there is any channel to ask for it.
             onProgress: ({ phase, fraction }) => {
               if (phase !== "consensus" || fraction > 0) progress.advance(phase, fraction);
@@ -57,7 +61,7 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
         }),
     );
     const engine = this.#engine;
-    this.guards = new Guards(engine.network.guards, () => engine.loadGuards());
+    this.guards = new Guards(engine.network.guards, () => engine.load());
     this.#view = new TorView(engine.opener, [], checked.clock);
   }
 
@@ -97,6 +101,14 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
   /** Streams from here on share no circuit with those before. Guards stay: new ones would make the client less safe. */
   newIdentity(): void {
     this.#engine.pool.retireAll();
+  }
+
+  /**
+   * Tell it when the device has another network than before, or one again: circuits are built anew, and guards that could
+   * not be reached are tried again.
+   */
+  networkChanged(): void {
+    this.#engine.networkChanged();
   }
 
   /** The circuits being built and open, for drawing. */

@@ -15,12 +15,11 @@ export interface WatchOptions {
   readonly log?: Log;
   /** Ends the watch. */
   readonly signal: AbortSignal;
-  /** Called with each verified view, the stored one included. Its `relays` are empty, its `orPorts()` are all of them. */
+  /** Whether microdescriptors are fetched too, for `readSnapshot`; the view's `relays` are empty otherwise. */
+  readonly microdescriptors?: boolean;
+  /** Called with each verified view, the stored one included, whose `orPorts()` are all there are. */
   readonly onNetDir: (netdir: NetDir) => void;
 }
-
-/** Milliseconds for a circuit of three hops, of which only the first is ever built here. */
-const CIRCUIT_BUILD_TIMEOUT = 60_000;
 
 /** Documents are read as they come: more than this of them never waits. */
 const MEMORY_LIMIT = 32 * 1024 * 1024;
@@ -36,14 +35,16 @@ const POLICY: RetryPolicy = {
 
 /** Keeps a verified consensus current until the signal aborts. @throws TorError `aborted`, or why it can never succeed */
 export async function watchConsensus(options: WatchOptions): Promise<void> {
-  const { network, dialer, store, clock, log, signal, onNetDir } = options;
+  const { network, dialer, store, clock, log, signal, microdescriptors = false, onNetDir } = options;
   throwIfAborted(signal);
   const stack = new NetworkStack({
-    ...{ network, dialer, store, clock, log, circuitBuildTimeout: CIRCUIT_BUILD_TIMEOUT },
+    ...{ network, dialer, store, clock, log, circuitBuildTimeout: undefined },
     ...{ memoryLimit: MEMORY_LIMIT, padding: "normal", circuits: { cgo: true } },
-    directory: { consensusOnly: true, onNetDir },
+    // It chooses no path, so it is never short of anything.
+    directory: { consensusOnly: !microdescriptors, early: true, shortage: () => undefined, onNetDir },
   });
   try {
+    await stack.load();
     await retry(
       {
         ...{ policy: POLICY, clock, signal },

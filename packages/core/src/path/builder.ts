@@ -1,8 +1,8 @@
-// Builds one circuit along relays already chosen: channel, first hop, extensions, within one time limit (tor-spec 5).
-// It tells the guard manager what it learned about the guard. Not here: choosing relays, trying again.
+// Builds one circuit along relays already chosen: channel, first hop, extensions, each within its time (tor-spec 5).
+// It tells the guard algorithm what it learned about the guard. Not here: choosing relays, trying again.
 
-import { abortError, withTimeout } from "../base/abort.ts";
-import { TorError, toTorError } from "../base/errors.ts";
+import { abortError } from "../base/abort.ts";
+import { type TorError, toTorError } from "../base/errors.ts";
 import type { MemoryQuota } from "../base/memory-quota.ts";
 import type { Ciphers, Clock, Log } from "../base/ports.ts";
 import type { CellLimits, Circuit } from "../circuit/api.ts";
@@ -12,12 +12,12 @@ import { startHandshake } from "../circuit/hop-handshake.ts";
 import type { HopHandshake } from "../circuit/hop-layer.ts";
 import type { NetDir, Relay } from "../directory/api.ts";
 import type { Channel, ChannelTarget } from "../link/api.ts";
-import { isRelaysFault } from "./blame.ts";
 import type { ChannelPool } from "./channels.ts";
-import type { GuardManager } from "./guards.ts";
+import type { GuardTicket } from "./guard-ticket.ts";
 import { hopRequest, negotiationParams } from "./negotiation.ts";
 import { type PaddingMode, paddingRange, padsBeforeUse } from "./padding.ts";
 import type { CircuitPurpose, CircuitRegistry } from "./registry.ts";
+import { type BuildProgress, type BuildTimes, timedBuild } from "./timed-build.ts";
 
 /**
  * Cells that circuits of a purpose carry at the most. A consensus and all microdescriptors of the public network are 20,000
@@ -31,7 +31,6 @@ const CELL_LIMITS: Readonly<Record<CircuitPurpose, CellLimits>> = {
 export interface CircuitBuilderOptions {
   readonly channels: ChannelPool;
   readonly registry: CircuitRegistry;
-  readonly guards: GuardManager;
   readonly clock: Clock;
   readonly log?: Log | undefined;
   readonly ciphers?: Ciphers | undefined;
@@ -40,14 +39,15 @@ export interface CircuitBuilderOptions {
   readonly padding: PaddingMode;
   /** What the user wants of circuits. */
   readonly circuits: { readonly cgo: boolean };
-  /** Milliseconds for a circuit of three hops; one of fewer gets its share. */
-  readonly timeout: number;
+  readonly times: BuildTimes;
 }
 
 export interface BuildRequest {
   readonly purpose: CircuitPurpose;
   /** A fallback directory, of which no onion key is known (CREATE_FAST), or a relay of the consensus. */
-  readonly first: { readonly fallback: ChannelTarget } | { readonly relay: Relay; readonly isGuard: boolean };
+  readonly first:
+    | { readonly fallback: ChannelTarget }
+    | { readonly relay: Relay; readonly guard?: GuardTicket };
   readonly others: readonly Relay[];
   /** The view of the network, whose parameters hold for the circuit; undefined while there is none. */
   readonly netdir: NetDir | undefined;
@@ -63,20 +63,11 @@ export class CircuitBuilder {
 
   /** @throws TorError of the step that failed; `circuit-collapse` when the time is over */
   async build(request: BuildRequest): Promise<Circuit> {
-    const { clock, registry } = this.#options;
-    const timeout = (this.#options.timeout * (1 + request.others.length)) / 3;
+    const { registry } = this.#options;
     const first = "relay" in request.first ? request.first.relay : request.first.fallback;
     const id = registry.begin(request.purpose, [first, ...request.others]);
     try {
-      const error = () =>
-        new TorError(
-          "circuit-collapse",
-          "ALLIUM_E_CIRCUIT_TIMEOUT",
-          `the circuit was not built within ${Math.round(timeout)} ms`,
-        );
-      const circuit = await withTimeout({ clock, ms: timeout, signal: request.signal, error }, (signal) =>
-        this.#build(id, request, first, signal),
-      );
+      const circuit = await this.#build(id, request, first);
       registry.opened(id, circuit.hops);
       circuit.closed.then((error) => registry.closed(id, error));
       return circuit;
@@ -86,29 +77,62 @@ export class CircuitBuilder {
     }
   }
 
-  async #build(
-    id: number,
-    request: BuildRequest,
-    first: ChannelTarget,
-    signal: AbortSignal,
-  ): Promise<Circuit> {
-    const { guards } = this.#options;
-    const guard = "relay" in request.first && request.first.isGuard ? request.first.relay : undefined;
+  async #build(id: number, request: BuildRequest, first: ChannelTarget): Promise<Circuit> {
+    const { channels, clock, registry, times } = this.#options;
+    const guard = "relay" in request.first ? request.first.guard : undefined;
     const plan = this.#plan(request);
-    const circuit = await this.#firstHop(id, request, first, plan, signal).catch((thrown) => {
+    const channel = await channels.get(first, request.signal).catch((thrown) => {
       const error = toTorError(thrown);
-      if (guard !== undefined && isRelaysFault(error)) guards.failed(guard);
+      if (error.kind === "aborted") guard?.gaveUp();
+      else guard?.failed(error, false);
       throw error;
     });
+    const circuit = await timedBuild({
+      ...{ clock, times, hops: 1 + request.others.length, signal: request.signal },
+      run: (signal, progress) => this.#hops(id, request, channel, plan, signal, progress),
+      mayGiveUp: () => registry.isAnyOpen(request.purpose),
+      onGiveUp: (error, { hops }) => (hops === 0 ? guard?.failed(error, true) : guard?.failedLater(error)),
+    });
+    circuit.closed.then((error) => guard?.closed(error));
     try {
-      for (const { relay, handshake } of plan.others)
-        await circuit.extend(relay, { handshake: await handshake, signal });
-      if (signal.aborted) throw abortError(signal);
+      await guard?.built();
     } catch (error) {
       circuit.close();
       throw error;
     }
-    if (guard !== undefined) guards.succeeded(guard);
+    return circuit;
+  }
+
+  async #hops(
+    id: number,
+    request: BuildRequest,
+    channel: Channel,
+    plan: Plan,
+    signal: AbortSignal,
+    progress: BuildProgress,
+  ): Promise<Circuit> {
+    const guard = "relay" in request.first ? request.first.guard : undefined;
+    const failed = (thrown: unknown): TorError => {
+      const error = toTorError(thrown);
+      if (error.kind === "aborted") guard?.gaveUp();
+      else if (progress.hops > 0) guard?.failedLater(error);
+      else guard?.failed(error, true);
+      return error;
+    };
+    const circuit = await this.#firstHop(id, request, channel, plan, signal).catch((thrown) => {
+      throw failed(thrown);
+    });
+    try {
+      progress.hops++;
+      for (const { relay, handshake } of plan.others) {
+        await circuit.extend(relay, { handshake: await handshake, signal });
+        progress.hops++;
+      }
+      if (signal.aborted) throw abortError(signal);
+    } catch (thrown) {
+      circuit.close();
+      throw failed(thrown);
+    }
     return circuit;
   }
 
@@ -135,12 +159,11 @@ export class CircuitBuilder {
   async #firstHop(
     id: number,
     request: BuildRequest,
-    first: ChannelTarget,
+    channel: Channel,
     { congestion, first: handshake }: Plan,
     signal: AbortSignal,
   ): Promise<Circuit> {
-    const { channels, clock, log, ciphers, memory } = this.#options;
-    const channel = await channels.get(first, signal);
+    const { clock, log, ciphers, memory } = this.#options;
     const onUse = this.#pad(channel, request);
     const cellLimits = CELL_LIMITS[request.purpose];
     const common = { id, channel, clock, log, ciphers, memory, congestion, cellLimits, signal, onUse };

@@ -7,20 +7,25 @@ import { toHex } from "../base/encoding.ts";
 import { TorError, type TorErrorKind } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
 import type { Circuit } from "../circuit/api.ts";
-import type { Relay } from "../directory/api.ts";
+import type { NetDir, Relay } from "../directory/api.ts";
 import type { CircuitBuilder } from "./builder.ts";
-import { type PaddingMode, unusedCircuitLifetime } from "./padding.ts";
-import { type ExitTarget, exitAllows, needsStable, type Path } from "./select.ts";
+import type { GuardedPath } from "./guarded-path.ts";
+import type { ExitTarget, Path } from "./select.ts";
 
 export interface CircuitPoolOptions {
   readonly clock: Clock;
   readonly builder: Pick<CircuitBuilder, "build">;
   /** A fresh path to the target from the current view of the network. */
-  readonly choosePath: (target: ExitTarget, avoidExits: ReadonlySet<string>) => Promise<Path>;
+  readonly choosePath: (target: ExitTarget, avoidExits: ReadonlySet<string>) => Promise<GuardedPath>;
+  /** Whether streams to the target may go onto a circuit along this path. */
+  readonly serves: (path: Path, target: ExitTarget) => boolean;
+  /** Milliseconds for which a circuit is kept while nobody uses it. */
+  readonly unusedLifetime: (netdir: NetDir) => number;
+  /** A request asked for a circuit: more like it are to be expected. */
+  readonly onRequest?: ((target: ExitTarget) => void) | undefined;
   readonly retry: RetryPolicy;
   /** Milliseconds from its first stream after which a circuit takes no more. */
   readonly maxDirtiness: number;
-  readonly padding: PaddingMode;
   readonly onRetry?: ((error: TorError, delay: number) => void) | undefined;
 }
 
@@ -80,6 +85,7 @@ export class CircuitPool {
 
   /** A circuit for this request: one in use under its key, one built ahead, or a new one. Tries again as `retry` says. */
   acquire(request: CircuitRequest): Promise<PooledCircuit> {
+    this.#options.onRequest?.(request.target);
     return this.#retrying(request.signal, async () => {
       const entry = this.#take(request) ?? (await this.#startWhenRoom(request));
       return entry.ready;
@@ -90,10 +96,21 @@ export class CircuitPool {
   async buildAhead(target: ExitTarget, signal?: AbortSignal): Promise<void> {
     await this.#retrying(signal, async () => {
       const spare = [...this.#entries].find(
-        (entry) => entry.isolation === undefined && serves(entry, target),
+        (entry) => entry.isolation === undefined && this.#serves(entry, target),
       );
       await (spare ?? this.#start(target)).ready;
     });
+  }
+
+  /** Circuits that no request has used, those being built included: in all, and those that would serve `target`. */
+  unused(target?: ExitTarget): number {
+    const unused = [...this.#entries].filter((entry) => entry.isolation === undefined && !entry.retired);
+    return unused.filter((entry) => target === undefined || this.#serves(entry, target)).length;
+  }
+
+  /** Builds one more circuit that no request has asked for. @throws TorError why it failed */
+  async prepare(target: ExitTarget): Promise<void> {
+    await this.#start(target).ready;
   }
 
   /** Lets no more streams onto this circuit. It closes when its last stream is gone. */
@@ -104,6 +121,11 @@ export class CircuitPool {
   /** Lets no more streams onto any circuit of now. */
   retireAll(): void {
     for (const entry of [...this.#entries]) this.#retire(entry);
+  }
+
+  /** Closes what was built ahead: it was built under other circumstances. */
+  retireUnused(): void {
+    for (const entry of [...this.#entries]) if (entry.isolation === undefined) this.#retire(entry);
   }
 
   /** Closes everything at once. */
@@ -121,7 +143,7 @@ export class CircuitPool {
   #take(request: CircuitRequest): Entry | undefined {
     const fitting = [...this.#entries].filter(
       (entry) =>
-        serves(entry, request.target) &&
+        this.#serves(entry, request.target) &&
         !(entry.path !== undefined && request.avoidExits?.has(toHex(entry.path.exit.rsaId))) &&
         !this.#isStale(entry),
     );
@@ -157,12 +179,12 @@ export class CircuitPool {
   }
 
   async #build(entry: Entry, avoidExits: ReadonlySet<string>): Promise<PooledCircuit> {
-    const { builder, choosePath } = this.#options;
+    const { builder, choosePath, unusedLifetime } = this.#options;
     const { signal } = this.#closing;
     const path = await abortable(choosePath(entry.target, avoidExits), signal);
     entry.path = path;
-    entry.unusedLifetime = unusedCircuitLifetime(this.#options.padding, path.netdir);
-    const first = { relay: path.guard, isGuard: true };
+    entry.unusedLifetime = unusedLifetime(path.netdir);
+    const first = { relay: path.guard, guard: path.ticket };
     const circuit = await builder.build({
       purpose: "general",
       netdir: path.netdir,
@@ -194,6 +216,13 @@ export class CircuitPool {
       const entry = this.#take(request);
       if (entry !== undefined) return entry;
     }
+  }
+
+  /** Whether streams to `target` may go onto this circuit, as far as its exit and age of use are concerned. */
+  #serves({ retired, circuit, path, target: wanted }: Entry, target: ExitTarget): boolean {
+    if (retired || circuit?.isClosed === true) return false;
+    if (path === undefined) return wanted.port === target.port && wanted.family === target.family;
+    return this.#options.serves(path, target);
   }
 
   #isIdle({ circuit }: Entry): boolean {
@@ -229,12 +258,4 @@ export class CircuitPool {
       if (this.#entries.size > 0) this.#startSweep();
     });
   }
-}
-
-/** Whether streams to `target` may go onto this circuit, as far as its exit and age of use are concerned. */
-function serves(entry: Entry, target: ExitTarget): boolean {
-  if (entry.retired || entry.circuit?.isClosed === true) return false;
-  const { path } = entry;
-  if (path === undefined) return entry.target.port === target.port && entry.target.family === target.family;
-  return exitAllows(path.exit, target) && (path.stable || !needsStable(target));
 }

@@ -19,13 +19,13 @@ import { fallbackTargets } from "../directory/network-config.ts";
 import type { ChannelTarget } from "../link/api.ts";
 import { mayOtherRelayDo } from "./blame.ts";
 import type { BuildRequest, CircuitBuilder } from "./builder.ts";
-import type { GuardManager } from "./guards.ts";
+import type { GuardKeeper } from "./guard-keeper.ts";
 import type { PathSelector } from "./select.ts";
 
 export interface ConnectorOptions {
   readonly network: NetworkConfig;
   readonly builder: Pick<CircuitBuilder, "build">;
-  readonly guards: GuardManager;
+  readonly guards: Pick<GuardKeeper, "choose">;
   readonly selectorFor: (netdir: NetDir) => PathSelector;
   readonly clock: Clock;
   /** A cache could not be asked, and another one will be. */
@@ -119,13 +119,13 @@ export class CircuitDirectoryConnector implements DirectoryConnector {
   ): Promise<FirstHop> {
     const { guards, selectorFor } = this.#options;
     try {
-      const relay = await guards.next(netdir, (one) => !tried.has(toHex(one.rsaId)));
-      return { relay, isGuard: true };
+      const guard = await guards.choose(netdir, "directory", (one) => !tried.has(toHex(one.rsaId)));
+      return { relay: guard.relay, guard };
     } catch (error) {
       if (toTorError(error).kind !== "no-path") throw error;
     }
     try {
-      return { relay: selectorFor(netdir).directoryCache(tried), isGuard: false };
+      return { relay: selectorFor(netdir).directoryCache(tried) };
     } catch (error) {
       throw failure ?? error;
     }
@@ -136,7 +136,10 @@ export class CircuitDirectoryConnector implements DirectoryConnector {
     first: FirstHop,
     { netdir, signal }: DirectoryRequestOptions,
   ): Promise<DirectoryConnection> {
-    const entry = this.#entries.get(cache) ?? this.#start(cache, first, netdir);
+    const known = this.#entries.get(cache);
+    // Its circuit is under way already, with a ticket of its own.
+    if (known !== undefined && "guard" in first) first.guard?.gaveUp();
+    const entry = known ?? this.#start(cache, first, netdir);
     entry.active++;
     entry.stopIdle?.();
     let over = false;

@@ -76,6 +76,11 @@ export class CircuitRegistry {
     this.#onChange({ ...info, state: "closed", ...why });
   }
 
+  /** Whether a circuit of this purpose works. */
+  isAnyOpen(purpose: CircuitPurpose): boolean {
+    return this.list().some((info) => info.state === "open" && info.purpose === purpose);
+  }
+
   /** Circuits being built and open. */
   list(): CircuitInfo[] {
     return [...this.#circuits.values()];

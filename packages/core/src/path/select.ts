@@ -1,13 +1,15 @@
 // Which relays make a path: exit, then guard, then middle, under the constraints of path-spec 2.2 and guard-spec 4.1.
-// Not here: which guard is the client's own (guards.ts), opening anything.
+// Not here: which guard is the client's own (guard-keeper.ts), opening anything.
 
 import { equalBytes } from "../base/bytes.ts";
 import { toHex } from "../base/encoding.ts";
-import { TorError, toTorError } from "../base/errors.ts";
+import { TorError, type TorErrorCode, toTorError } from "../base/errors.ts";
 import type { NetDir, Relay } from "../directory/api.ts";
 import { type FamilyRules, familyOf, familyRules } from "./families.ts";
+import { type ExitCountries, exitsIn } from "./geo.ts";
+import { isListedGuard } from "./guards/guard.ts";
 import { subnetOf } from "./subnets.ts";
-import { type Position, RelayWeights } from "./weights.ts";
+import { type Candidates, type Position, RelayWeights } from "./weights.ts";
 
 /** path-spec 2.2 and C tor's LongLivedPorts: connections to these stay open for long, so all hops must be Stable. */
 const LONG_LIVED_PORTS: ReadonlySet<number> = new Set([
@@ -39,7 +41,11 @@ export interface GuardSource {
   next(netdir: NetDir, allowed: (relay: Relay) => boolean): Promise<Relay>;
 }
 
-type Constraint = readonly [name: string, test: (relay: Relay) => boolean];
+type Constraint = readonly [name: string, test: (relay: Relay) => boolean, code?: TorErrorCode];
+
+const VALID: Constraint = ["Valid", isUsable];
+const FAST: Constraint = ["Fast", ({ flags }) => flags.has("Fast")];
+const STABLE: Constraint = ["Stable", ({ flags }) => flags.has("Stable")];
 
 export function needsStable(target: ExitTarget): boolean {
   return LONG_LIVED_PORTS.has(target.port);
@@ -51,19 +57,21 @@ export function exitAllows(relay: Relay, target: ExitTarget): boolean {
   return (target.family === 4 ? relay.exitPolicy : relay.exitPolicyIpv6).allows(target.port);
 }
 
-/** guard-spec 4.1: what a relay must be to be sampled as a guard. */
-export function isPossibleGuard(relay: Relay): boolean {
-  const { flags } = relay;
-  return (
-    isUsable(relay) &&
-    ["Guard", "Fast", "Stable", "V2Dir"].every((flag) => (flags as ReadonlySet<string>).has(flag)) &&
-    !flags.has("MiddleOnly")
-  );
-}
-
 /** Valid, and with an Ed25519 identity that the authorities agree on; Running is implied. */
 function isUsable(relay: Relay): boolean {
   return relay.flags.has("Valid") && !relay.flags.has("NoEdConsensus");
+}
+
+/** Whether its policies let any stream out. The Exit flag only weighs: as in C tor, the policy makes the exit. */
+function isExit({ exitPolicy, exitPolicyIpv6 }: Relay): boolean {
+  return !(exitPolicy.rejectsAll && exitPolicyIpv6.rejectsAll);
+}
+
+export interface SelectorOptions {
+  /** Where paths should end; anywhere unless told otherwise. */
+  readonly exits?: ExitCountries | undefined;
+  /** A path had to end in none of the wanted countries; `error` says why. */
+  readonly onElsewhere?: ((error: TorError) => void) | undefined;
 }
 
 /** Chooses relays from one view of the network. */
@@ -72,13 +80,17 @@ export class PathSelector {
   readonly #weights: RelayWeights;
   readonly #families: FamilyRules;
   readonly #distinctSubnets: boolean;
+  readonly #options: SelectorOptions;
+  /** By what they are candidates for. */
+  readonly #candidates = new Map<string, Candidates>();
 
   /** @param distinctSubnets false only on private networks, whose relays may share one subnet */
-  constructor(netdir: NetDir, distinctSubnets: boolean) {
+  constructor(netdir: NetDir, distinctSubnets: boolean, options: SelectorOptions = {}) {
     this.netdir = netdir;
     this.#weights = new RelayWeights(netdir);
     this.#families = familyRules(netdir);
     this.#distinctSubnets = distinctSubnets;
+    this.#options = options;
   }
 
   /**
@@ -87,11 +99,59 @@ export class PathSelector {
    * @throws TorError `no-path`, saying which constraint left no relay
    */
   async path(target: ExitTarget, guards: GuardSource, avoidExits: ReadonlySet<string>): Promise<Path> {
+    const { exits, onElsewhere } = this.#options;
+    if (exits === undefined) return this.#pathIn(undefined, target, guards, avoidExits);
+    try {
+      return await this.#pathIn(exits, target, guards, avoidExits);
+    } catch (thrown) {
+      const error = toTorError(thrown);
+      if (error.kind !== "no-path" || exits.strict) throw error;
+      const path = await this.#pathIn(undefined, target, guards, avoidExits);
+      onElsewhere?.(error);
+      return path;
+    }
+  }
+
+  /** Whether streams to `target` may use a circuit along this path, which was chosen for another target. */
+  serves({ exit, stable }: Path, target: ExitTarget): boolean {
+    const needStable = needsStable(target);
+    if (!exitAllows(exit, target) || (needStable && !stable)) return false;
+    const { exits } = this.#options;
+    if (exits === undefined || exitsIn(exit, target.family, exits)) return true;
+    const constraints = exitConstraints(target, needStable, new Set());
+    return !exits.strict && this.#findExit(constraints, target, exits) === undefined;
+  }
+
+  /** A directory cache for a one-hop circuit, where no guard may be asked. @throws TorError `no-path` */
+  directoryCache(exclude: ReadonlySet<string>): Relay {
+    const constraints: Constraint[] = [
+      VALID,
+      ["V2Dir", ({ flags }) => flags.has("V2Dir") && !flags.has("MiddleOnly")],
+      ["not asked before", (relay) => !exclude.has(toHex(relay.rsaId))],
+    ];
+    const cache = this.#candidatesFor("dir").choose(meets(constraints));
+    if (cache === undefined) throw this.#noRelay("directory cache", constraints);
+    return cache;
+  }
+
+  /** A relay to sample as guard. @returns undefined when none is left */
+  sampleGuard(allowed: (relay: Relay) => boolean): Relay | undefined {
+    return this.#candidatesFor("guard", isListedGuard).choose(allowed);
+  }
+
+  async #pathIn(
+    countries: ExitCountries | undefined,
+    target: ExitTarget,
+    guards: GuardSource,
+    avoidExits: ReadonlySet<string>,
+  ): Promise<Path> {
     const stable = needsStable(target);
     const avoid = new Set(avoidExits);
+    const constraints = exitConstraints(target, stable, avoid);
     let failure: TorError | undefined;
     for (let tries = 0; tries < EXIT_TRIES; tries++) {
-      const exit = this.#exitUnless(failure, target, stable, avoid);
+      const exit = this.#findExit(constraints, target, countries);
+      if (exit === undefined) break;
       try {
         return await this.#pathTo(exit, guards, stable);
       } catch (error) {
@@ -100,62 +160,42 @@ export class PathSelector {
         avoid.add(toHex(exit.rsaId));
       }
     }
-    throw failure;
+    // When no exit is left, the reason why those before it would not do says more than their lack.
+    if (failure !== undefined) throw failure;
+    const inCountry = countries === undefined ? [] : [countryConstraint(target, countries)];
+    throw this.#noRelay("exit", [...constraints, ...inCountry]);
   }
 
-  /** An exit; when none is left, the reason why those before it would not do says more than their lack. */
-  #exitUnless(failure: TorError | undefined, target: ExitTarget, stable: boolean, avoid: Set<string>): Relay {
-    try {
-      return this.#exit(target, stable, avoid);
-    } catch (error) {
-      throw failure ?? error;
-    }
+  #findExit(
+    constraints: readonly Constraint[],
+    { family }: ExitTarget,
+    countries: ExitCountries | undefined,
+  ): Relay | undefined {
+    const candidates =
+      countries === undefined
+        ? this.#candidatesFor("exit", isExit)
+        : this.#candidatesFor(
+            "exit",
+            (relay) => isExit(relay) && exitsIn(relay, family, countries),
+            ` by country over IPv${family}`,
+          );
+    return candidates.choose(meets(constraints));
   }
 
   async #pathTo(exit: Relay, guards: GuardSource, stable: boolean): Promise<Path> {
-    const besideExit = this.#apartFrom([exit]);
-    const guard = await guards.next(this.netdir, (relay) =>
-      besideExit.every(([, allowed]) => allowed(relay)),
-    );
+    const besideExit = meets(this.#apartFrom([exit]));
+    const guard = await guards.next(this.netdir, besideExit);
     const middle = this.#middle([exit, guard], stable);
     // Guards are always Stable.
     const { netdir } = this;
     return { netdir, guard, middle, exit, stable: middle.flags.has("Stable") && exit.flags.has("Stable") };
   }
 
-  /** A directory cache for a one-hop circuit, where no guard may be asked. @throws TorError `no-path` */
-  directoryCache(exclude: ReadonlySet<string>): Relay {
-    return this.#choose("dir", "directory cache", [
-      ["V2Dir", (relay) => relay.flags.has("V2Dir") && !relay.flags.has("MiddleOnly")],
-      ["not asked before", (relay) => !exclude.has(toHex(relay.rsaId))],
-    ]);
-  }
-
-  /** A relay to sample as guard. @returns undefined when none is left */
-  sampleGuard(allowed: (relay: Relay) => boolean): Relay | undefined {
-    const candidates = this.netdir.relays.filter((relay) => isPossibleGuard(relay) && allowed(relay));
-    return this.#weights.choose(candidates, "guard");
-  }
-
-  /** The Exit flag only weighs: as in C tor, the policy decides which relays are exits. */
-  #exit(target: ExitTarget, stable: boolean, avoid: ReadonlySet<string>): Relay {
-    return this.#choose("exit", "exit", [
-      ["Fast", (relay) => relay.flags.has("Fast")],
-      ...stableIf(stable),
-      [
-        `an exit policy for port ${target.port} over IPv${target.family}`,
-        (relay) => exitAllows(relay, target),
-      ],
-      ["not failed before", (relay) => avoid.size === 0 || !avoid.has(toHex(relay.rsaId))],
-    ]);
-  }
-
   #middle(others: readonly Relay[], stable: boolean): Relay {
-    return this.#choose("middle", "middle", [
-      ["Fast", (relay) => relay.flags.has("Fast")],
-      ...stableIf(stable),
-      ...this.#apartFrom(others),
-    ]);
+    const constraints = [VALID, FAST, ...(stable ? [STABLE] : []), ...this.#apartFrom(others)];
+    const middle = this.#candidatesFor("middle").choose(meets(constraints));
+    if (middle === undefined) throw this.#noRelay("middle", constraints);
+    return middle;
   }
 
   /** The constraints between hops of one path. */
@@ -169,34 +209,56 @@ export class PathSelector {
     ];
   }
 
-  #choose(position: Position, what: string, constraints: readonly Constraint[]): Relay {
-    const all: Constraint[] = [["Valid", isUsable], ...constraints];
-    const candidates = this.netdir.relays.filter((relay) => all.every(([, test]) => test(relay)));
-    const chosen = this.#weights.choose(candidates, position);
-    if (chosen === undefined) throw this.#noRelay(what, all);
-    return chosen;
+  /** Kept, since making them reads all relays: only what most relays are not is sorted out before the choice. */
+  #candidatesFor(position: Position, mayBe?: (relay: Relay) => boolean, where = ""): Candidates {
+    const name = position + where;
+    const known = this.#candidates.get(name);
+    if (known !== undefined) return known;
+    const { relays } = this.netdir;
+    const candidates = this.#weights.candidates(
+      mayBe === undefined ? relays : relays.filter(mayBe),
+      position,
+    );
+    this.#candidates.set(name, candidates);
+    return candidates;
   }
 
   /** Says which constraint left none. */
   #noRelay(what: string, constraints: readonly Constraint[]): TorError {
     let left = this.netdir.relays;
     let before = 0;
-    let unmet = "listed";
-    for (const [name, test] of constraints) {
+    let unmet: Constraint = ["listed", () => true];
+    for (const constraint of constraints) {
       if (left.length === 0) break;
       before = left.length;
-      unmet = name;
-      left = left.filter(test);
+      unmet = constraint;
+      left = left.filter(constraint[1]);
     }
-    const message = `no ${what}: none of ${before} relays meets "${unmet}"`;
-    return new TorError("no-path", "ALLIUM_E_NO_RELAY", message);
+    const [name, , code = "ALLIUM_E_NO_RELAY"] = unmet;
+    return new TorError("no-path", code, `no ${what}: none of ${before} relays meets "${name}"`);
   }
+}
+
+function exitConstraints(target: ExitTarget, stable: boolean, avoid: ReadonlySet<string>): Constraint[] {
+  const { port, family } = target;
+  return [
+    VALID,
+    FAST,
+    ...(stable ? [STABLE] : []),
+    [`an exit policy for port ${port} over IPv${family}`, (relay) => exitAllows(relay, target)],
+    ["not failed before", (relay) => avoid.size === 0 || !avoid.has(toHex(relay.rsaId))],
+  ];
+}
+
+function countryConstraint({ family }: ExitTarget, countries: ExitCountries): Constraint {
+  const name = `in ${[...countries.countries].join(" or ")}`;
+  return [name, (relay) => exitsIn(relay, family, countries), "ALLIUM_E_NO_EXIT_IN_COUNTRY"];
+}
+
+function meets(constraints: readonly Constraint[]): (relay: Relay) => boolean {
+  return (relay) => constraints.every(([, test]) => test(relay));
 }
 
 function isSame(a: Relay, b: Relay): boolean {
   return equalBytes(a.rsaId, b.rsaId) || equalBytes(a.ed25519Id, b.ed25519Id);
-}
-
-function stableIf(stable: boolean): Constraint[] {
-  return stable ? [["Stable", (relay) => relay.flags.has("Stable")]] : [];
 }

@@ -2,7 +2,7 @@
 // Not here: which relays are candidates at all.
 
 import { randomInt, randomUnit } from "../base/random.ts";
-import type { NetDir, Relay } from "../directory/api.ts";
+import type { ListedRelay, NetDir, Relay } from "../directory/api.ts";
 
 /** What a relay is chosen for. */
 export type Position = "guard" | "middle" | "exit" | "dir";
@@ -29,7 +29,7 @@ const V2DIR = 4;
 export class RelayWeights {
   readonly #netdir: NetDir;
   readonly #factors: Record<Position, readonly number[]>;
-  readonly #bandwidth: (relay: Relay) => number;
+  readonly #bandwidth: (relay: ListedRelay) => number;
 
   constructor(netdir: NetDir) {
     this.#netdir = netdir;
@@ -43,25 +43,19 @@ export class RelayWeights {
   }
 
   /** How likely a relay is to be chosen, in proportion; 0 or more, no unit. */
-  weight(relay: Relay, position: Position): number {
+  weight(relay: ListedRelay, position: Position): number {
     const isExit = relay.flags.has("Exit") && !relay.flags.has("BadExit");
     const kind =
       (relay.flags.has("Guard") ? GUARD : 0) | (isExit ? EXIT : 0) | (relay.flags.has("V2Dir") ? V2DIR : 0);
     return this.#bandwidth(relay) * (this.#factors[position][kind] ?? 0);
   }
 
-  /** One of `relays` by weight; uniformly when all weights are zero, as on a test network; undefined when empty. */
-  choose(relays: readonly Relay[], position: Position): Relay | undefined {
-    if (relays.length === 0) return undefined;
-    let total = 0;
-    const upTo = relays.map((relay) => {
-      total += this.weight(relay, position);
-      return total;
-    });
-    if (total === 0) return relays[randomInt(relays.length)];
-    // 53 random bits: no relay's share is off by more than 2^-53.
-    const at = randomUnit() * total;
-    return relays[firstAbove(upTo, at)];
+  /** The relays of `relays` to be chosen from again and again. */
+  candidates(relays: readonly Relay[], position: Position): Candidates {
+    return new Candidates(
+      relays,
+      relays.map((relay) => this.weight(relay, position)),
+    );
   }
 
   /** Factors by kind (Guard 1 + Exit 2 + V2Dir 4), each in [0, 1]. */
@@ -82,14 +76,72 @@ export class RelayWeights {
 }
 
 /** dir-spec 3.4.1 "w": an unmeasured relay counts nothing once others are measured; all zero means all equal. */
-function bandwidthRule(relays: readonly Relay[]): (relay: Relay) => number {
+function bandwidthRule(relays: readonly Relay[]): (relay: ListedRelay) => number {
   const anyMeasured = relays.some((relay) => !relay.unmeasured);
-  const rule = (relay: Relay) => (anyMeasured && relay.unmeasured ? 0 : relay.bandwidth);
+  const rule = (relay: ListedRelay) => (anyMeasured && relay.unmeasured ? 0 : relay.bandwidth);
   return relays.some((relay) => rule(relay) > 0) ? rule : () => 1;
 }
 
+/**
+ * Draws before all candidates are looked at: a path rules out few of them, and where it rules out most, these draws cost
+ * less than the look does.
+ */
+const DRAWS = 32;
+
+/** Relays with the weights of one position, added up once. */
+export class Candidates {
+  readonly #relays: readonly Relay[];
+  readonly #weights: readonly number[];
+  /** Running totals of the weights. */
+  readonly #upTo: Float64Array;
+
+  /** @param weights of the same relays, 0 or more */
+  constructor(relays: readonly Relay[], weights: readonly number[]) {
+    this.#relays = relays;
+    this.#weights = weights;
+    let total = 0;
+    this.#upTo = Float64Array.from(weights, (weight) => {
+      total += weight;
+      return total;
+    });
+  }
+
+  /**
+   * One of those that are allowed, by weight; uniformly when all of them weigh nothing, as on a test network; undefined
+   * when there is none.
+   */
+  choose(allowed: (relay: Relay) => boolean): Relay | undefined {
+    // A draw that is thrown away says nothing about the next: each relay that is allowed keeps its share exactly.
+    for (let draws = 0; draws < DRAWS; draws++) {
+      const drawn = this.#draw();
+      if (drawn === undefined || allowed(drawn)) return drawn;
+    }
+    return this.#only(allowed).#draw();
+  }
+
+  #only(allowed: (relay: Relay) => boolean): Candidates {
+    const relays: Relay[] = [];
+    const weights: number[] = [];
+    for (const [i, relay] of this.#relays.entries()) {
+      if (!allowed(relay)) continue;
+      relays.push(relay);
+      weights.push(this.#weights[i] ?? 0);
+    }
+    return new Candidates(relays, weights);
+  }
+
+  #draw(): Relay | undefined {
+    const { length } = this.#relays;
+    if (length === 0) return undefined;
+    const total = this.#upTo[length - 1] ?? 0;
+    if (total === 0) return this.#relays[randomInt(length)];
+    // 53 random bits: no relay's share is off by more than 2^-53.
+    return this.#relays[firstAbove(this.#upTo, randomUnit() * total)];
+  }
+}
+
 /** Index of the first running total above `at`: a relay of weight zero has no total of its own and is never it. */
-function firstAbove(upTo: readonly number[], at: number): number {
+function firstAbove(upTo: Float64Array, at: number): number {
   let low = 0;
   let high = upTo.length - 1;
   while (low < high) {

@@ -9,10 +9,10 @@ import type { CheckedOptions } from "../../src/client/options.ts";
 import type { ClientStatus } from "../../src/client/status.ts";
 import type { NetDir } from "../../src/directory/api.ts";
 import type { BuildRequest } from "../../src/path/builder.ts";
-import { SampledGuards } from "../../src/path/guards.ts";
+import { isListedGuard } from "../../src/path/guards/guard.ts";
 import { PathSelector } from "../../src/path/select.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
-import { type FakeCircuit, fakeCircuit, settle } from "../path/fakes.ts";
+import { type FakeCircuit, fakeCircuit, fakeTicket, settle } from "../path/fakes.ts";
 import { exitRelay, guardRelay, netdir, relay } from "../path/synthetic.ts";
 
 const HOUR = 3_600_000;
@@ -37,16 +37,29 @@ function bench(change: Partial<CheckedOptions> = {}) {
     closed: boolean;
     freshSignals: AbortSignal[];
     progress?: Progress;
+    explained?: TorError;
+    unreadable?: TorError;
+    changes: number;
+    loads: number;
   } = {
-    closed: false,
-    freshSignals: [],
+    ...{ closed: false, freshSignals: [], changes: 0, loads: 0 },
   };
   const store = memoryStore();
   const network: Network = {
-    guards: new SampledGuards({
-      ...{ store, clock, key: "guards" },
-      sample: (view, allowed) => new PathSelector(view, true).sampleGuard(allowed),
-    }),
+    guards: {
+      choose: async (view, _use, allowed) => {
+        const guard = view.relays.find((one) => isListedGuard(one) && allowed(one));
+        if (guard === undefined) throw new TorError("no-path", "ALLIUM_E_NO_GUARD", "none fits");
+        return fakeTicket(guard);
+      },
+      networkChanged: () => void state.changes++,
+    },
+    buildTimeouts: { tests: undefined, unusedLifetime: undefined },
+    clockSkew: { explain: (error) => state.explained ?? error },
+    load: async () => {
+      state.loads++;
+      if (state.unreadable !== undefined) throw state.unreadable;
+    },
     selectorFor: (view) => new PathSelector(view, true),
     builder: {
       async build(request) {
@@ -78,7 +91,13 @@ function bench(change: Partial<CheckedOptions> = {}) {
   const options: CheckedOptions = {
     ...{ dialer: { dial: () => Promise.reject(COLLAPSE) }, store, clock, log: (event) => logs.push(event) },
     network: { authorities: [], fallbacks: [] },
-    path: { maxCircuitDirtiness: 600_000, circuitBuildTimeout: 60_000 },
+    path: {
+      maxCircuitDirtiness: 600_000,
+      circuitBuildTimeout: undefined,
+      preemptive: false,
+      exits: undefined,
+    },
+    snapshots: undefined,
     ...{ circuits: { cgo: true }, streams: { optimisticData: true, connectTimeout: 15_000 } },
     ...{ ciphers: undefined, memoryLimit: 64 * 1024 * 1024, padding: "normal" },
     retry: { ...defaultRetryPolicy, jitter: 0 },
@@ -263,6 +282,98 @@ describe("after a long sleep", () => {
     void engine.ready(undefined).catch(() => {});
     await settle();
     expect(updates).toHaveLength(2);
+  });
+});
+
+describe("a client that is left alone", () => {
+  /** Passes time as a device does that is awake. */
+  const pass = async (clock: ManualClock, ms: number) => {
+    for (let left = ms; left > 0; left -= 30_000) {
+      clock.advance(30_000);
+      await settle();
+    }
+  };
+
+  it("does nothing by itself after a day, until it is used again", async () => {
+    const { engine, clock, start, state } = bench();
+    await start(viewAt(clock.now()));
+    await pass(clock, 24 * HOUR - 60_000);
+    expect(engine.isDormant).toBe(false);
+    await pass(clock, 60_000);
+    expect(engine.isDormant).toBe(true);
+    expect(state.freshSignals[0]?.aborted).toBe(true);
+    await start(viewAt(clock.now()));
+    expect(engine.isDormant).toBe(false);
+    expect(state.freshSignals).toHaveLength(2);
+    expect(state.freshSignals[1]?.aborted).toBe(false);
+  });
+
+  it("has circuits at hand, if it is meant to", async () => {
+    const path = {
+      maxCircuitDirtiness: 600_000,
+      circuitBuildTimeout: undefined,
+      preemptive: true,
+      exits: undefined,
+    };
+    const { clock, start, built, engine } = bench({ path });
+    await start();
+    expect(built).toHaveLength(1);
+    for (let i = 0; i < 10; i++) {
+      clock.advance(1000);
+      await settle();
+    }
+    expect(built).toHaveLength(2);
+    await engine.close();
+    await pass(clock, 60_000);
+    expect(built).toHaveLength(2);
+  });
+});
+
+describe("another network", () => {
+  it("means that guards are tried again, and that what was built ahead is closed", async () => {
+    const { engine, start, built, state } = bench();
+    await start();
+    engine.networkChanged();
+    expect(state.changes).toBe(1);
+    expect(built[0]?.circuit.isClosed).toBe(true);
+  });
+
+  it("is likely after a sleep, and after the clock was set", async () => {
+    const { clock, start, state, logs } = bench();
+    await start();
+    clock.advance(30_000);
+    await settle();
+    expect(state.changes).toBe(0);
+    clock.advance(HOUR);
+    await settle();
+    expect(state.changes).toBe(1);
+    clock.set(clock.now() - HOUR);
+    clock.advance(30_000);
+    await settle();
+    expect(state.changes).toBe(2);
+    expect(logs.filter(({ code }) => code === "client.clock-jumped")).toHaveLength(2);
+  });
+});
+
+describe("a failure", () => {
+  it("that a wrong clock explains is told as that", async () => {
+    const { engine, updates, state } = bench();
+    state.explained = new TorError("clock-skew", "ALLIUM_E_CLOCK_WRONG", "the clock is wrong");
+    const ready = engine.ready(undefined);
+    ready.catch(() => {});
+    await settle();
+    updates[0]?.reject(new TorError("directory-expired", "ALLIUM_E_CONSENSUS_EXPIRED", "expired"));
+    await expect(ready).rejects.toBe(state.explained);
+    expect(engine.status.blocked).toMatchObject({ kind: "clock-skew", code: "ALLIUM_E_CLOCK_WRONG" });
+  });
+
+  it("of the store is told, and the store is read again with the next call", async () => {
+    const { engine, state, start } = bench();
+    state.unreadable = new TorError("storage-denied", "ALLIUM_E_TEST", "denied");
+    await expect(engine.ready(undefined)).rejects.toBe(state.unreadable);
+    delete state.unreadable;
+    await start();
+    expect(state.loads).toBe(2);
   });
 });
 

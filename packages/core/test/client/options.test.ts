@@ -9,10 +9,15 @@ const dialer: Dialer = { dial: () => Promise.reject(new Error("no network in thi
 const GOOD: TorClientOptions = { dialer, store: memoryStore() };
 
 describe("the options", () => {
-  it("have defaults: the public network, ten minutes, sixty seconds, three tries", () => {
+  it("have defaults: the public network, ten minutes, build times that are learned, three tries", () => {
     expect(checkOptions(GOOD)).toMatchObject({
       network: publicNetwork,
-      path: { maxCircuitDirtiness: 600_000, circuitBuildTimeout: 60_000 },
+      path: {
+        maxCircuitDirtiness: 600_000,
+        circuitBuildTimeout: undefined,
+        preemptive: true,
+        exits: undefined,
+      },
       retry: defaultRetryPolicy,
       circuits: { cgo: true },
       streams: { optimisticData: true, connectTimeout: 15_000 },
@@ -26,7 +31,12 @@ describe("the options", () => {
       path: { circuitBuildTimeout: 5000 },
       retry: { attempts: 7 },
     });
-    expect(path).toEqual({ maxCircuitDirtiness: 600_000, circuitBuildTimeout: 5000 });
+    expect(path).toEqual({
+      maxCircuitDirtiness: 600_000,
+      circuitBuildTimeout: 5000,
+      preemptive: true,
+      exits: undefined,
+    });
     expect(retry).toEqual({ ...defaultRetryPolicy, attempts: 7 });
   });
 
@@ -40,6 +50,9 @@ describe("the options", () => {
     ["an option of path that is not there yet", { ...GOOD, path: { exitCountries: ["de"] } }],
     ["a network that is none", { ...GOOD, network: { authorities: [] } }],
     ["no time to build a circuit", { ...GOOD, path: { circuitBuildTimeout: 0 } }],
+    ["circuits that are half ahead", { ...GOOD, path: { preemptive: 1 } }],
+    ["snapshots that cannot be fetched", { ...GOOD, snapshots: {} }],
+    ["a jitter that is not one", { ...GOOD, retry: { jitter: "some" } }],
     ["endless dirtiness", { ...GOOD, path: { maxCircuitDirtiness: Number.POSITIVE_INFINITY } }],
     ["no tries", { ...GOOD, retry: { attempts: 0 } }],
     ["a jitter above one", { ...GOOD, retry: { jitter: 1.5 } }],

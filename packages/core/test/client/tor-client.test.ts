@@ -128,7 +128,7 @@ describe("a client", () => {
       ],
     };
     await client.guards.import(state);
-    expect((await client.guards.export()).guards).toEqual(state.guards);
+    expect((await client.guards.export()).guards).toMatchObject(state.guards);
     expect(client.stats().guards).toEqual({
       ...{ total: 1, confirmed: 1 },
       ...{ oldest: "2025-12-01T00:00:00.000Z", lastUsed: "2025-12-31T00:00:00.000Z" },

@@ -1,16 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { type Deferred, deferred } from "../../src/base/abort.ts";
-import { TorError, type TorErrorCode, type TorErrorKind } from "../../src/base/errors.ts";
+import { TorError } from "../../src/base/errors.ts";
 import { RelayCommand } from "../../src/circuit/relaycell/command.ts";
-import type { Channel } from "../../src/link/api.ts";
+import type { Relay } from "../../src/directory/api.ts";
+import type { Channel, CircuitSlot } from "../../src/link/api.ts";
 import { type BuildRequest, CircuitBuilder } from "../../src/path/builder.ts";
 import { ChannelPool } from "../../src/path/channels.ts";
+import type { GuardTicket } from "../../src/path/guard-ticket.ts";
 import { type CircuitInfo, CircuitRegistry } from "../../src/path/registry.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { ScriptedRelays } from "../../src/testing/relay/channel.ts";
 import type { ExitStream } from "../../src/testing/relay/exit-stream.ts";
 import { scriptedRelay } from "../../src/testing/relay/keys.ts";
-import { settle } from "./fakes.ts";
+import { fakeChannel, settle } from "./fakes.ts";
 import { exitRelay, guardRelay, relay } from "./synthetic.ts";
 
 const GUARD = guardRelay(1);
@@ -22,91 +24,73 @@ function bench() {
   const told: string[] = [];
   const opening: Deferred<Channel> = deferred<Channel>();
   const registry = new CircuitRegistry((info) => seen.push(info));
+  const guard: { -readonly [K in keyof GuardTicket]: GuardTicket[K] } = {
+    relay: GUARD,
+    built: async () => void told.push("built"),
+    failed: ({ code }, reached) => void told.push(`failed ${code} ${reached ? "once reached" : "unreached"}`),
+    failedLater: () => void told.push("failed later"),
+    gaveUp: () => void told.push("gave up"),
+    closed: () => void told.push("closed"),
+  };
   const builder = new CircuitBuilder({
     channels: new ChannelPool({ clock, open: () => opening.promise }),
     registry,
-    guards: {
-      next: async () => GUARD,
-      succeeded: (guard) => told.push(`succeeded ${guard.nickname}`),
-      failed: (guard) => told.push(`failed ${guard.nickname}`),
-    },
     clock,
     padding: "off",
     circuits: { cgo: true },
-    timeout: 60_000,
+    times: {
+      limits: () => ({ timeout: 10_000, abandon: 60_000 }),
+      built: () => {},
+      timedOut: () => {},
+    },
   });
   const build = (change: Partial<BuildRequest> = {}) =>
     builder.build({
-      ...{ purpose: "general", first: { relay: GUARD, isGuard: true }, others: OTHERS, netdir: undefined },
+      ...{ purpose: "general", first: { relay: GUARD, guard }, others: OTHERS, netdir: undefined },
       ...change,
     });
-  return { clock, seen, told, opening, registry, build };
+  return { clock, seen, told, opening, registry, guard, build };
 }
 
 describe("a circuit that cannot be begun", () => {
-  it.each<[TorErrorKind, TorErrorCode, boolean]>([
-    ["offline", "ALLIUM_E_LINK_TIMEOUT", true],
-    ["relay-identity-mismatch", "ALLIUM_E_TEST", true],
-    ["protocol-violation", "ALLIUM_E_TEST", true],
-    ["bridge-unreachable", "ALLIUM_E_BRIDGE_RELAY", true],
-    ["bridge-unreachable", "ALLIUM_E_BRIDGE_TIMEOUT", true],
-    ["offline", "ALLIUM_E_OFFLINE", false],
-    ["bridge-unreachable", "ALLIUM_E_BRIDGE_UNREACHABLE", false],
-    ["bridge-unreachable", "ALLIUM_E_BRIDGE_LOST", false],
-    ["bridge-refused", "ALLIUM_E_BRIDGE_DENIED", false],
-    ["bridge-refused", "ALLIUM_E_BRIDGE_LIMIT", false],
-    ["bridge-refused", "ALLIUM_E_BRIDGE_DRAINING", false],
-    ["bridge-refused", "ALLIUM_E_TEST", false],
-    ["protocol-violation", "ALLIUM_E_BRIDGE_TEXT", false],
-    ["aborted", "ALLIUM_E_ABORTED", false],
-  ])("because of %s, %s, is held against the guard: %s", async (kind, code, blamed) => {
+  it("because there is no channel is told to the guard with the reason", async () => {
     const { build, opening, told } = bench();
-    opening.reject(new TorError(kind, code, kind));
-    await expect(build()).rejects.toMatchObject({ kind });
-    expect(told).toEqual(blamed ? ["failed Relay1"] : []);
+    opening.reject(new TorError("offline", "ALLIUM_E_LINK_TIMEOUT", "no answer"));
+    await expect(build()).rejects.toMatchObject({ kind: "offline" });
+    expect(told).toEqual(["failed ALLIUM_E_LINK_TIMEOUT unreached"]);
   });
 
-  it("is not held against a relay that is no guard", async () => {
-    const { build, opening, told } = bench();
-    opening.reject(new TorError("offline", "ALLIUM_E_TEST", "offline"));
-    await expect(build({ first: { relay: GUARD, isGuard: false } })).rejects.toMatchObject({
-      kind: "offline",
-    });
-    expect(told).toEqual([]);
-  });
-
-  it("is given up when the time for a circuit is over, and the guard is to blame", async () => {
-    const { build, clock, told } = bench();
+  it("because the first hop is silent is told at the end of its time, as nothing else works", async () => {
+    const { build, opening, told, clock } = bench();
+    const slot: CircuitSlot = { circuitId: 1, congested: false, send: () => {}, destroy: () => {} };
+    opening.resolve({ ...fakeChannel(GUARD, undefined), attach: () => slot });
     const building = build();
     building.catch(() => {});
-    clock.advance(59_999);
+    await settle();
+    clock.advance(10_000);
     await settle();
     expect(told).toEqual([]);
-    clock.advance(1);
-    await expect(building).rejects.toMatchObject({
-      kind: "circuit-collapse",
-      code: "ALLIUM_E_CIRCUIT_TIMEOUT",
-    });
-    await settle();
-    expect(told).toEqual(["failed Relay1"]);
-  });
-
-  it("of one hop has a third of the time of three", async () => {
-    const { build, clock } = bench();
-    const building = build({ purpose: "directory", others: [] });
-    building.catch(() => {});
-    clock.advance(20_000);
+    clock.advance(50_000);
     await expect(building).rejects.toMatchObject({ code: "ALLIUM_E_CIRCUIT_TIMEOUT" });
+    await settle();
+    expect(told).toEqual(["failed ALLIUM_E_CIRCUIT_TIMEOUT once reached"]);
   });
 
-  it("ends with the caller's signal, and the guard is not to blame", async () => {
+  it("through a relay that is no guard is told nobody", async () => {
+    const { build, opening, told } = bench();
+    opening.reject(new TorError("offline", "ALLIUM_E_TEST", "offline"));
+    await expect(build({ first: { relay: GUARD } })).rejects.toMatchObject({ kind: "offline" });
+    expect(told).toEqual([]);
+  });
+
+  it("ends with the caller's signal, and nothing is learned of the guard", async () => {
     const { build, told } = bench();
     const controller = new AbortController();
     const building = build({ signal: controller.signal });
     controller.abort();
     await expect(building).rejects.toMatchObject({ kind: "aborted" });
     await settle();
-    expect(told).toEqual([]);
+    expect(told).toEqual(["gave up"]);
   });
 
   it("is listed while it is built, and counted as failed after", async () => {
@@ -121,6 +105,46 @@ describe("a circuit that cannot be begun", () => {
     expect(registry.list()).toEqual([]);
     expect(registry.counts).toEqual({ built: 0, failed: 1 });
     expect(seen.map(({ state }) => state)).toEqual(["building", "closed"]);
+  });
+});
+
+describe("a circuit of three hops", () => {
+  async function threeHops(known = 3) {
+    const rig = bench();
+    const keys = [await scriptedRelay(), await scriptedRelay(), await scriptedRelay()];
+    const relays = new ScriptedRelays(keys.slice(0, known), rig.clock);
+    rig.opening.resolve(relays.channel);
+    const [first, ...others] = keys.map((one, i) => ({ ...relay({ id: 1 + i }), ...one }));
+    const { guard } = rig;
+    return { ...rig, relays, build: () => rig.build({ first: { relay: first as Relay, guard }, others }) };
+  }
+
+  it("tells the guard when it is built, and when it is gone", async () => {
+    const { build, told } = await threeHops();
+    const circuit = await build();
+    expect(circuit.hops.length).toBe(3);
+    expect(told).toEqual(["built"]);
+    circuit.close();
+    await settle();
+    expect(told).toEqual(["built", "closed"]);
+  });
+
+  it("is closed where a better guard turned out to work", async () => {
+    const { build, guard } = await threeHops();
+    guard.built = () => Promise.reject(new TorError("circuit-collapse", "ALLIUM_E_BETTER_GUARD", "better"));
+    await expect(build()).rejects.toMatchObject({ code: "ALLIUM_E_BETTER_GUARD" });
+  });
+
+  it("that fails behind the guard is another matter than one that fails at it", async () => {
+    // The third relay cannot be extended to, and the second says nothing.
+    const { build, told, relays, clock } = await threeHops(2);
+    const building = build();
+    building.catch(() => {});
+    await expect.poll(() => relays.sentCells.length).toBe(3);
+    clock.advance(60_000);
+    await expect(building).rejects.toMatchObject({ code: "ALLIUM_E_CIRCUIT_TIMEOUT" });
+    await settle();
+    expect(told).toEqual(["failed later"]);
   });
 });
 

@@ -5,10 +5,10 @@ import { TorError } from "../../src/base/errors.ts";
 import type { Circuit } from "../../src/circuit/api.ts";
 import type { Relay } from "../../src/directory/api.ts";
 import { CircuitPool, type CircuitRequest } from "../../src/path/circuits.ts";
-import type { PaddingMode } from "../../src/path/padding.ts";
-import type { ExitTarget, Path } from "../../src/path/select.ts";
+import { type PaddingMode, unusedCircuitLifetime } from "../../src/path/padding.ts";
+import { type ExitTarget, type Path, PathSelector } from "../../src/path/select.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
-import { type FakeCircuit, fakeCircuit, settle } from "./fakes.ts";
+import { type FakeCircuit, fakeCircuit, fakeTicket, settle } from "./fakes.ts";
 import { exitRelay, guardRelay, netdir, relay } from "./synthetic.ts";
 
 const WEB: ExitTarget = { port: 443, family: 4 };
@@ -25,13 +25,17 @@ interface Build extends Deferred<Circuit> {
 function bench(path = PATH, padding: PaddingMode = "normal") {
   const clock = new ManualClock();
   const builds: Build[] = [];
+  const requested: number[] = [];
   const chosen: { target: ExitTarget; avoid: ReadonlySet<string> }[] = [];
   const pool = new CircuitPool({
     clock,
     choosePath: async (target, avoid) => {
       chosen.push({ target, avoid });
-      return path;
+      return { ...path, ticket: fakeTicket(path.guard) };
     },
+    serves: (chosen, target) => new PathSelector(chosen.netdir, true).serves(chosen, target),
+    unusedLifetime: (netdir) => unusedCircuitLifetime(padding, netdir),
+    onRequest: ({ port }) => requested.push(port),
     builder: {
       build: (request) => {
         const build = { ...deferred<Circuit>(), path: request.others };
@@ -41,7 +45,6 @@ function bench(path = PATH, padding: PaddingMode = "normal") {
     },
     retry: { attempts: 3, initialDelay: 1000, maxDelay: 30_000, multiplier: 2, jitter: 0 },
     maxDirtiness: 10 * MINUTE,
-    padding,
   });
   /** Answers the build that begins next. */
   const finish = async (outcome: FakeCircuit | TorError = fakeCircuit([])) => {
@@ -59,7 +62,7 @@ function bench(path = PATH, padding: PaddingMode = "normal") {
     await finish();
     return (await asked).circuit as FakeCircuit;
   };
-  return { clock, builds, chosen, pool, finish, acquire, opened };
+  return { clock, builds, chosen, requested, pool, finish, acquire, opened };
 }
 
 describe("requests of one isolation key", () => {
@@ -187,6 +190,33 @@ describe("a circuit", () => {
     builds[0]?.resolve(fakeCircuit([]));
     await finish();
     expect((await before).circuit).not.toBe((await after).circuit);
+  });
+});
+
+describe("circuits that nobody has used", () => {
+  it("are counted with those being built, for the ports that they serve", async () => {
+    const { pool, finish, acquire, requested } = bench();
+    const prepared = pool.prepare(WEB);
+    expect([pool.unused(), pool.unused(WEB), pool.unused(MAIL)]).toEqual([1, 1, 0]);
+    await finish();
+    await prepared;
+    expect([pool.unused(), pool.unused(WEB), pool.unused(PLAIN), pool.unused(MAIL)]).toEqual([1, 1, 1, 0]);
+    expect(requested).toEqual([]);
+    await acquire();
+    expect([pool.unused(), pool.unused(WEB)]).toEqual([0, 0]);
+    expect(requested).toEqual([443]);
+  });
+
+  it("are closed by retireUnused, and those in use are not", async () => {
+    const { pool, finish, opened } = bench();
+    const used = await opened();
+    const prepared = pool.prepare(WEB);
+    const unused = await finish();
+    await prepared;
+    pool.retireUnused();
+    expect(unused.isClosed).toBe(true);
+    expect(used.isClosed).toBe(false);
+    expect(pool.unused()).toBe(0);
   });
 });
 

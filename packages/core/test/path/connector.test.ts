@@ -5,10 +5,10 @@ import { TorError, type TorErrorCode, type TorErrorKind } from "../../src/base/e
 import type { NetworkConfig, Relay } from "../../src/directory/api.ts";
 import type { BuildRequest } from "../../src/path/builder.ts";
 import { CircuitDirectoryConnector } from "../../src/path/connector.ts";
-import type { GuardManager } from "../../src/path/guards.ts";
+import type { GuardKeeper } from "../../src/path/guard-keeper.ts";
 import { PathSelector } from "../../src/path/select.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
-import { type FakeCircuit, fakeCircuit, settle } from "./fakes.ts";
+import { type FakeCircuit, fakeCircuit, fakeTicket, settle } from "./fakes.ts";
 import { guardRelay, netdir, relay } from "./synthetic.ts";
 
 const FALLBACKS = [relay({ id: 11 }), relay({ id: 12 }), relay({ id: 13 }), relay({ id: 14 })];
@@ -38,13 +38,13 @@ function bench(
   const built: { request: BuildRequest; circuit: FakeCircuit; cache: string }[] = [];
   const tried: string[] = [];
   const troubles: TorError[] = [];
-  const guards: GuardManager = {
-    async next(_view, allowed) {
-      if (!allowed(GUARD)) throw new TorError("no-path", "ALLIUM_E_NO_GUARD", "no guard");
-      return GUARD;
+  const told: string[] = [];
+  const guards: Pick<GuardKeeper, "choose"> = {
+    async choose(_view, use, allowed) {
+      if (use !== "directory" || !allowed(GUARD))
+        throw new TorError("no-path", "ALLIUM_E_NO_GUARD", "no guard");
+      return fakeTicket(GUARD, told);
     },
-    succeeded: () => {},
-    failed: () => {},
   };
   const connector = new CircuitDirectoryConnector({
     network: networkOf(fallbacks),
@@ -64,7 +64,7 @@ function bench(
       },
     },
   });
-  return { clock, built, tried, troubles, connector };
+  return { clock, built, tried, told, troubles, connector };
 }
 
 describe("without a view of the network", () => {
@@ -162,16 +162,21 @@ describe("without a view of the network", () => {
 
 describe("with a view of the network", () => {
   it("the guard is asked, with its onion key", async () => {
-    const { connector, built } = bench();
+    const { connector, built, told } = bench();
     expect((await connector.open({ netdir: VIEW })).cache).toBe(toHex(GUARD.rsaId));
-    expect(built[0]?.request.first).toEqual({ relay: GUARD, isGuard: true });
+    expect(built[0]?.request.first).toMatchObject({ relay: GUARD, guard: { relay: GUARD } });
+    expect(told).toEqual([]);
+    // Another request shares its circuit, and so its guard hears of one.
+    await connector.open({ netdir: VIEW });
+    expect(built.length).toBe(1);
+    expect(told).toEqual(["gave up"]);
   });
 
   it("another cache is asked when no guard may be", async () => {
     const { connector, built } = bench();
     const connection = await connector.open({ netdir: VIEW, exclude: new Set([toHex(GUARD.rsaId)]) });
     expect(connection.cache).toBe(toHex(CACHE.rsaId));
-    expect(built[0]?.request.first).toEqual({ relay: CACHE, isGuard: false });
+    expect(built[0]?.request.first).toEqual({ relay: CACHE });
   });
 });
 

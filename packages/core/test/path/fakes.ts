@@ -3,11 +3,25 @@
 import { type Deferred, deferred } from "../../src/base/abort.ts";
 import type { TorError } from "../../src/base/errors.ts";
 import type { Circuit, StreamOptions, TorStream } from "../../src/circuit/api.ts";
+import type { Relay } from "../../src/directory/api.ts";
 import type { Channel, ChannelTarget } from "../../src/link/api.ts";
+import type { GuardTicket } from "../../src/path/guard-ticket.ts";
 
 /** Lets everything that waits only for promises run. */
 export async function settle(): Promise<void> {
   for (let i = 0; i < 50; i++) await Promise.resolve();
+}
+
+/** A ticket that says what it was told: "built", "failed", "failed later", "gave up", "closed". */
+export function fakeTicket(relay: Relay, told: string[] = []): GuardTicket {
+  return {
+    relay,
+    built: async () => void told.push("built"),
+    failed: () => void told.push("failed"),
+    failedLater: () => void told.push("failed later"),
+    gaveUp: () => void told.push("gave up"),
+    closed: () => void told.push("closed"),
+  };
 }
 
 export interface FakeChannel extends Channel {

@@ -2,7 +2,7 @@
 
 import { parseSocketAddress } from "../../src/base/address.ts";
 import { toHex } from "../../src/base/encoding.ts";
-import type { NetDir, PortPolicy, Relay, RelayFlag } from "../../src/directory/api.ts";
+import type { ListedRelay, NetDir, PortPolicy, Relay, RelayFlag } from "../../src/directory/api.ts";
 
 /** What a test says of a relay; the rest is filled in. */
 export interface RelaySketch {
@@ -75,6 +75,8 @@ export function netdir(
     weights?: Readonly<Record<string, number>>;
     params?: Readonly<Record<string, number>>;
     validUntil?: number;
+    /** Listed, but without their microdescriptors. */
+    undescribed?: readonly ListedRelay[];
   } = {},
 ): NetDir {
   const find = (key: "rsaId" | "ed25519Id", id: Uint8Array) =>
@@ -84,7 +86,8 @@ export function netdir(
     freshUntil: 3_600_000,
     validUntil: options.validUntil ?? 3 * 3_600_000,
     relays,
-    listed: relays.length,
+    listed: relays.length + (options.undescribed?.length ?? 0),
+    undescribed: options.undescribed ?? [],
     bandwidthWeights: new Map(Object.entries(options.weights ?? LIVE_WEIGHTS)),
     param: (name, fallback) => options.params?.[name] ?? fallback,
     byRsaId: (id) => find("rsaId", id),

@@ -81,10 +81,10 @@ describe("the weight of a relay", () => {
 
 /** Counts of 40000 draws by relay id. */
 function draw(relays: readonly Relay[], position: Position, weights = LIVE_WEIGHTS): Map<Relay, number> {
-  const chooser = new RelayWeights(netdir(relays, { weights }));
+  const candidates = new RelayWeights(netdir(relays, { weights })).candidates(relays, position);
   const counts = new Map<Relay, number>(relays.map((one) => [one, 0]));
   for (let i = 0; i < DRAWS; i++) {
-    const chosen = chooser.choose(relays, position);
+    const chosen = candidates.choose(() => true);
     if (chosen !== undefined) counts.set(chosen, (counts.get(chosen) ?? 0) + 1);
   }
   return counts;
@@ -130,6 +130,27 @@ describe("weighted choice", () => {
   });
 
   it("has no answer for no candidates", () => {
-    expect(new RelayWeights(netdir([])).choose([], "middle")).toBeUndefined();
+    const weights = new RelayWeights(netdir([]));
+    expect(weights.candidates([], "middle").choose(() => true)).toBeUndefined();
+  });
+
+  it("has no answer when none is allowed", () => {
+    const relays = [1, 2, 3].map((id) => relay({ id, bandwidth: id }));
+    const candidates = new RelayWeights(netdir(relays)).candidates(relays, "middle");
+    expect(candidates.choose(() => false)).toBeUndefined();
+  });
+
+  it("finds the one that is allowed, however small its share", () => {
+    const relays = Array.from({ length: 1000 }, (_, id) =>
+      relay({ id, bandwidth: id === 500 ? 1 : 10 ** 9 }),
+    );
+    const candidates = new RelayWeights(netdir(relays)).candidates(relays, "middle");
+    expect(candidates.choose((one) => one === relays[500])).toBe(relays[500]);
+  });
+
+  it("takes one that weighs nothing when no other is allowed", () => {
+    const relays = [0, 5].map((bandwidth, id) => relay({ id, bandwidth }));
+    const candidates = new RelayWeights(netdir(relays)).candidates(relays, "middle");
+    expect(candidates.choose((one) => one !== relays[1])).toBe(relays[0]);
   });
 });

@@ -1,0 +1,134 @@
+import { describe, expect, it } from "vitest";
+import { type BridgeSuspicion, BridgeWatch } from "../../src/path/bridge-watch.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+
+const one = new Set(["one"]);
+const two = new Set(["two"]);
+const none = new Set<string>();
+const HOUR = 3_600_000;
+
+function setup() {
+  const clock = new ManualClock();
+  const suspicions: BridgeSuspicion[] = [];
+  const watch = new BridgeWatch({ clock, onSuspicion: (suspicion) => suspicions.push(suspicion) });
+  return { clock, suspicions, watch };
+}
+
+describe("a guard that fails", () => {
+  it("through one bridge is not to blame, however often", () => {
+    const { watch } = setup();
+    for (let i = 0; i < 10; i++) watch.failed("a", one);
+    expect(watch.isToBlame("a")).toBe(false);
+  });
+
+  it("is to blame once a second bridge agrees, and is tried through that one next", () => {
+    const { watch } = setup();
+    watch.failed("a", one);
+    expect([...watch.avoid("a")]).toEqual(["one"]);
+    watch.failed("a", two);
+    expect(watch.isToBlame("a")).toBe(true);
+    watch.failed("b", new Set(["one", "two"]));
+    expect(watch.isToBlame("b")).toBe(true);
+  });
+
+  it("is to blame at once where there is no bridge between", () => {
+    const { watch } = setup();
+    watch.failed("a", none);
+    expect(watch.isToBlame("a")).toBe(true);
+    expect(watch.isHeldBack("a")).toBe(false);
+  });
+
+  it("has a clean slate once it was reached", () => {
+    const { watch } = setup();
+    watch.failed("a", one);
+    watch.reached("a", two);
+    expect(watch.avoid("a").size).toBe(0);
+    watch.failed("a", two);
+    expect(watch.isToBlame("a")).toBe(false);
+  });
+
+  it("by falling silent once it was reached is no more to blame", () => {
+    const { watch, suspicions } = setup();
+    for (const guard of ["a", "b", "c", "d", "e"]) {
+      watch.reached(guard, one);
+      watch.cutOff(guard);
+      expect(watch.isToBlame(guard)).toBe(false);
+    }
+    expect(suspicions.length).toBe(1);
+    watch.reached("direct", none);
+    watch.cutOff("direct");
+    expect(watch.isToBlame("direct")).toBe(true);
+  });
+
+  it("is held back for half a minute, then longer and longer, ten minutes at the most", () => {
+    const { watch, clock } = setup();
+    for (const wait of [30_000, 60_000, 120_000, 240_000, 480_000, 600_000, 600_000]) {
+      watch.failed("a", one);
+      clock.advance(wait - 1);
+      expect(watch.isHeldBack("a")).toBe(true);
+      clock.advance(1);
+      expect(watch.isHeldBack("a")).toBe(false);
+    }
+    expect(watch.isHeldBack("b")).toBe(false);
+  });
+});
+
+describe("a bridge that lets no guard but its own be reached", () => {
+  it("sees eight guards tried in a day, and the same ones again", () => {
+    const { watch, clock } = setup();
+    const guards = Array.from({ length: 20 }, (_, i) => `guard ${i}`);
+    const tried: string[] = [];
+    for (const guard of guards) {
+      if (!watch.mayTry(guard)) continue;
+      tried.push(guard);
+      watch.failed(guard, one);
+    }
+    expect(tried).toEqual(guards.slice(0, 8));
+    expect(watch.mayTry("guard 3")).toBe(true);
+    expect(watch.mayTry("its own")).toBe(false);
+    clock.advance(24 * HOUR - 1);
+    expect(watch.mayTry("its own")).toBe(false);
+    clock.advance(1);
+    expect(watch.mayTry("its own")).toBe(true);
+  });
+
+  it("is reported once more than a fifth of five guards failed, and is left where there is another", () => {
+    const { watch, suspicions } = setup();
+    for (const guard of ["a", "b", "c"]) watch.reached(guard, one);
+    watch.failed("d", one);
+    watch.failed("d", one);
+    expect(suspicions).toEqual([]);
+    watch.failed("e", one);
+    expect(suspicions).toEqual([{ bridge: "one", tried: 5, failed: 2 }]);
+    watch.failed("f", one);
+    expect(suspicions.length).toBe(1);
+    expect([...watch.avoid("anything")]).toEqual(["one"]);
+  });
+
+  it("is not suspected where one guard of five fails, or where it came back", () => {
+    const { watch, suspicions } = setup();
+    for (const guard of ["a", "b", "c", "d"]) watch.reached(guard, one);
+    watch.failed("e", one);
+    expect(suspicions).toEqual([]);
+    watch.reached("e", one);
+    watch.failed("a", one);
+    expect(suspicions).toEqual([]);
+  });
+
+  it("is tried again after a day", () => {
+    const { watch, clock } = setup();
+    for (const guard of ["a", "b", "c", "d", "e"]) watch.failed(guard, one);
+    clock.advance(24 * HOUR);
+    expect(watch.avoid("a").size).toBe(0);
+  });
+});
+
+it("without bridges nothing is counted or bounded", () => {
+  const { watch, suspicions } = setup();
+  for (let i = 0; i < 50; i++) {
+    expect(watch.mayTry(`guard ${i}`)).toBe(true);
+    watch.failed(`guard ${i}`, none);
+  }
+  expect(suspicions).toEqual([]);
+  expect(watch.avoid("guard 1").size).toBe(0);
+});

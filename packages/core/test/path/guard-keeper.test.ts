@@ -1,0 +1,335 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { fromUtf8, toHex, utf8 } from "../../src/base/encoding.ts";
+import { TorError } from "../../src/base/errors.ts";
+import { memoryStore } from "../../src/base/memory-store.ts";
+import type { LogEvent, Store } from "../../src/base/ports.ts";
+import type { NetDir, Relay } from "../../src/directory/api.ts";
+import { type BridgeSuspicion, BridgeWatch } from "../../src/path/bridge-watch.ts";
+import { GuardKeeper } from "../../src/path/guard-keeper.ts";
+import type { GuardTicket } from "../../src/path/guard-ticket.ts";
+import type { GuardEvent } from "../../src/path/guards/sample.ts";
+import { PathSelector } from "../../src/path/select.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { settle } from "./fakes.ts";
+import { exitRelay, guardRelay, netdir } from "./synthetic.ts";
+
+const ANY = () => true;
+const MINUTE = 60_000;
+const YEAR = 365 * 24 * 60 * MINUTE;
+const NETWORK: NetDir = {
+  ...netdir([...Array.from({ length: 40 }, (_, id) => guardRelay(id)), exitRelay(100)]),
+  ...{ validAfter: 0, freshUntil: 100 * YEAR, validUntil: 101 * YEAR },
+};
+const SILENT = new TorError("offline", "ALLIUM_E_LINK_TIMEOUT", "no answer");
+const DESTROYED = new TorError("circuit-collapse", "ALLIUM_E_TEST", "the relay refused");
+const AGE_OF_GUARDS = 40 * 24 * 60 * MINUTE;
+
+async function bench(store: Store = memoryStore(), clock = new ManualClock()) {
+  const events: GuardEvent[] = [];
+  const logs: LogEvent[] = [];
+  const suspicions: BridgeSuspicion[] = [];
+  const wanted: number[] = [];
+  const watch = new BridgeWatch({ clock, onSuspicion: (suspicion) => suspicions.push(suspicion) });
+  const guards = new GuardKeeper({
+    ...{ store, key: "guards", clock, watch },
+    sample: (view, allowed) => new PathSelector(view, true).sampleGuard(allowed),
+    log: (event) => logs.push(event),
+    onEvent: (event) => events.push(event),
+    onWanted: () => void wanted.push(clock.monotonic()),
+  });
+  await guards.load();
+  const choose = (allowed: (relay: Relay) => boolean = ANY) => guards.choose(NETWORK, "data", allowed);
+  /** A circuit through the next guard that comes to nothing, as a channel through `bridges` would. */
+  const fail = async (...bridges: string[]) => {
+    const ticket = await choose();
+    watch.failed(nameOf(ticket.relay), new Set(bridges));
+    ticket.failed(SILENT, false);
+    return nameOf(ticket.relay);
+  };
+  return { guards, clock, store, events, logs, watch, suspicions, wanted, choose, fail };
+}
+
+function nameOf(relay: Relay): string {
+  return toHex(relay.rsaId).toUpperCase();
+}
+
+/** Whether a promise is fulfilled by now. */
+async function isDone(promise: Promise<unknown>): Promise<boolean> {
+  let done = false;
+  promise.then(
+    () => {
+      done = true;
+    },
+    () => {},
+  );
+  await settle();
+  return done;
+}
+
+describe("the guards", () => {
+  it("are written down before one is used, and are the same after a restart", async () => {
+    const { choose, store, guards } = await bench();
+    const first = await choose();
+    const stored: unknown = JSON.parse(fromUtf8((await store.get("guards")) ?? utf8("")));
+    expect(stored).toMatchObject({ version: 2, guards: expect.any(Array) });
+    await first.built();
+    await guards.flush();
+    const again = await bench(store);
+    expect(nameOf((await again.choose()).relay)).toBe(nameOf(first.relay));
+    expect(again.events.filter(({ type }) => type === "sampled")).toEqual([]);
+  });
+
+  it("that an earlier version stored are taken over, in their order", async () => {
+    const store = memoryStore();
+    const time = new Date(Date.now() - AGE_OF_GUARDS).toISOString();
+    const old = [7, 3].map((id) => ({
+      ...{ fingerprint: nameOf(guardRelay(id)), nickname: `Relay${id}`, address: "10.7.0.1:9001" },
+      ...{ first_used: time, last_used: time, confirmed: true },
+    }));
+    await store.set(
+      new Map([["guards", utf8(JSON.stringify({ version: 1, last_updated: time, guards: old }))]]),
+    );
+    const { choose, logs } = await bench(store, new ManualClock());
+    expect([nameOf(guardRelay(7)), nameOf(guardRelay(3))]).toContain(nameOf((await choose()).relay));
+    expect(logs.filter(({ level }) => level === "warn")).toEqual([]);
+  });
+
+  it.each(["", "{", "[]", "null", '{"version":3}', '{"version":2,"last_updated":"x","guards":[]}'])(
+    "that cannot be read are set aside, reported and replaced: %j",
+    async (text) => {
+      const store = memoryStore();
+      await store.set(new Map([["guards", utf8(text)]]));
+      const { choose, logs } = await bench(store);
+      expect(logs).toMatchObject([{ level: "warn", code: "guards.corrupt" }]);
+      expect(fromUtf8((await store.get("guards.corrupt")) ?? utf8("?"))).toBe(text);
+      expect(await store.get("guards")).toBeUndefined();
+      await choose();
+      expect(await store.get("guards")).toBeDefined();
+    },
+  );
+
+  it("that are random bytes never stop the client", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.uint8Array(), fc.json().map(utf8)), async (bytes) => {
+        const store = memoryStore();
+        await store.set(new Map([["guards", bytes]]));
+        expect((await bench(store)).guards.export().guards).toEqual([]);
+      }),
+    );
+  });
+
+  it("that cannot be written cost a warning, not the circuit", async () => {
+    const { choose, logs } = await bench({ ...memoryStore(), set: () => Promise.reject(new Error("quota")) });
+    await choose();
+    expect(logs.filter(({ level }) => level === "warn")).toMatchObject([{ code: "guards.not-saved" }]);
+  });
+
+  it("never reach a log line at info or above", async () => {
+    const { choose, logs, fail } = await bench();
+    await (await choose()).built();
+    const failed = await fail();
+    expect(JSON.stringify(logs.filter(({ level }) => level !== "debug"))).not.toContain(failed);
+  });
+
+  it("are carried elsewhere by export and import, and forgotten by reset, for good", async () => {
+    const here = await bench();
+    const ticket = await here.choose();
+    await ticket.built();
+    const state = here.guards.export();
+    const names = ["fingerprint", "nickname", "address", "first_used", "last_used", "confirmed"];
+    expect(Object.keys(state.guards[0] ?? {})).toEqual(expect.arrayContaining(names));
+    const there = await bench();
+    await there.guards.import(JSON.parse(JSON.stringify(state)));
+    expect(nameOf((await there.choose()).relay)).toBe(nameOf(ticket.relay));
+    expect(nameOf((await (await bench(there.store)).choose()).relay)).toBe(nameOf(ticket.relay));
+    await expect(there.guards.import({ guards: [] })).rejects.toMatchObject({
+      code: "ALLIUM_E_BAD_GUARD_STATE",
+    });
+    await there.guards.reset();
+    expect((await bench(there.store)).guards.export().guards.some(({ confirmed }) => confirmed)).toBe(false);
+  });
+});
+
+describe("a circuit", () => {
+  it("through a primary guard may be used when it is complete", async () => {
+    const { choose } = await bench();
+    await (await choose()).built();
+  });
+
+  /** Circuits through guards that are not primary, and then the primary ones may be reachable after all. */
+  async function behindPrimary(count: number) {
+    const rig = await bench();
+    const { choose, guards } = rig;
+    const failed: Relay[] = [];
+    const confirmed = new Set<Relay>();
+    for (let i = 0; i < 3; i++) {
+      const ticket = await choose((relay) => !confirmed.has(relay));
+      confirmed.add(ticket.relay);
+      await ticket.built();
+      ticket.closed(undefined);
+    }
+    for (let i = 0; i < 3; i++) {
+      const ticket = await choose();
+      failed.push(ticket.relay);
+      ticket.failed(SILENT, false);
+    }
+    const others: GuardTicket[] = [];
+    for (let i = 0; i < count; i++) others.push(await choose());
+    for (const { relay } of others) expect(failed).not.toContain(relay);
+    guards.networkChanged();
+    const usable = others.map((ticket) => ticket.built());
+    for (const promise of usable) promise.catch(() => {});
+    return { ...rig, others, usable };
+  }
+
+  it("through another one waits until the better ones have failed", async () => {
+    const { choose, usable } = await behindPrimary(1);
+    expect(await isDone(usable[0] as Promise<void>)).toBe(false);
+    for (let i = 0; i < 3; i++) (await choose()).failed(SILENT, false);
+    expect(await isDone(usable[0] as Promise<void>)).toBe(true);
+  });
+
+  it("that waits has another one begun, so that better guards are tried", async () => {
+    const { usable, choose, wanted, clock } = await behindPrimary(1);
+    expect(wanted).toHaveLength(1);
+    const ticket = await choose();
+    clock.advance(10_000);
+    await settle();
+    expect(wanted).toHaveLength(1);
+    ticket.failed(SILENT, false);
+    expect(wanted).toHaveLength(2);
+    expect(await isDone(usable[0] as Promise<void>)).toBe(false);
+  });
+
+  it("that waits too long is given up, and so is one that breaks while it waits", async () => {
+    const { usable, others, clock } = await behindPrimary(2);
+    others[1]?.closed(undefined);
+    await expect(usable[1]).rejects.toMatchObject({ code: "ALLIUM_E_BETTER_GUARD" });
+    clock.advance(9 * MINUTE);
+    expect(await isDone(usable[0] as Promise<void>)).toBe(false);
+    for (let i = 0; i < 3; i++) {
+      clock.advance(MINUTE);
+      await settle();
+    }
+    await expect(usable[0]).rejects.toMatchObject({
+      kind: "circuit-collapse",
+      code: "ALLIUM_E_BETTER_GUARD",
+    });
+  });
+
+  it("says what became of it once: what comes later counts nothing", async () => {
+    const { choose, events } = await bench();
+    const ticket = await choose();
+    ticket.gaveUp();
+    ticket.failed(SILENT, false);
+    ticket.failedLater(DESTROYED);
+    await ticket.built();
+    expect(events.filter(({ type }) => type !== "sampled")).toEqual([]);
+  });
+});
+
+describe("path bias", () => {
+  /** What is stored of circuits through the first guard. */
+  async function afterFailures(error: TorError, bridges: readonly string[], built: boolean) {
+    const { choose, guards, watch } = await bench();
+    const ticket = await choose();
+    watch.reached(nameOf(ticket.relay), new Set(bridges));
+    if (built) {
+      await ticket.built();
+      ticket.closed(error);
+    } else {
+      ticket.failedLater(error);
+    }
+    const record = guards.export().guards.find(({ fingerprint }) => fingerprint === nameOf(ticket.relay));
+    return [record?.pb_circ_attempts ?? 0, record?.pb_circ_successes ?? 0];
+  }
+  const TIMEOUT = new TorError("circuit-collapse", "ALLIUM_E_CIRCUIT_TIMEOUT", "not in time");
+
+  it("counts circuits that fail behind the guard, and those that break once they are built", async () => {
+    expect(await afterFailures(DESTROYED, ["one"], false)).toEqual([1, 0]);
+    expect(await afterFailures(DESTROYED, ["one"], true)).toEqual([1, 0]);
+    expect(await afterFailures(TIMEOUT, [], false)).toEqual([1, 0]);
+  });
+
+  it("does not count what a bridge or our own network may have done", async () => {
+    expect(await afterFailures(TIMEOUT, ["one"], false)).toEqual([0, 0]);
+    expect(await afterFailures(SILENT, [], false)).toEqual([0, 0]);
+    expect(await afterFailures(SILENT, ["one"], true)).toEqual([1, 1]);
+  });
+});
+
+describe("without a bridge a guard that fails", () => {
+  it("is to blame, and another one is taken", async () => {
+    const { choose, fail, events } = await bench();
+    const failed = await fail();
+    expect(events.at(-1)).toMatchObject({ type: "failed", fingerprint: failed });
+    expect(nameOf((await choose()).relay)).not.toBe(failed);
+  });
+
+  it("is tried again at once on another network", async () => {
+    const { guards, events, fail } = await bench();
+    await fail();
+    guards.networkChanged();
+    expect(events.at(-1)?.type).toBe("retry");
+  });
+});
+
+describe("a bridge that would steer", () => {
+  it("by refusing guards makes the client try others, but holds nothing against them", async () => {
+    const { fail, events, guards, choose, clock } = await bench();
+    const failed = [await fail("one"), await fail("one")];
+    expect(new Set(failed).size).toBe(2);
+    expect(events.filter(({ type }) => type === "failed")).toEqual([]);
+    const sampled = guards.export().guards.length;
+    clock.advance(11 * MINUTE);
+    // The first choice of before is the first choice again.
+    expect(failed).toContain(nameOf((await choose()).relay));
+    expect(guards.export().guards.length).toBe(sampled);
+  });
+
+  it("sees eight guards at the most in a day, and the same ones again and again", async () => {
+    const { fail, clock, suspicions, guards } = await bench();
+    const seen = new Set<string>();
+    for (let i = 0; i < 100; i++) {
+      seen.add(await fail("one"));
+      clock.advance(10_000);
+    }
+    expect(seen.size).toBe(8);
+    expect(suspicions).toEqual([{ bridge: "one", tried: 5, failed: 5 }]);
+    expect(guards.export().guards.length).toBeLessThanOrEqual(20);
+  });
+
+  it("does not lead to another guard by cutting off those that were reached, or by stalling", async () => {
+    const { choose, watch, events } = await bench();
+    for (const error of [
+      SILENT,
+      new TorError("circuit-collapse", "ALLIUM_E_CIRCUIT_TIMEOUT", "not built in time"),
+      new TorError("bridge-unreachable", "ALLIUM_E_BRIDGE_LOST", "lost"),
+    ]) {
+      const ticket = await choose();
+      watch.reached(nameOf(ticket.relay), new Set(["one"]));
+      ticket.failed(error, true);
+      expect(watch.isHeldBack(nameOf(ticket.relay))).toBe(true);
+    }
+    expect(events.filter(({ type }) => type === "failed")).toEqual([]);
+  });
+
+  it("is believed once another bridge agrees", async () => {
+    const { choose, watch, events } = await bench();
+    const ticket = await choose();
+    const name = nameOf(ticket.relay);
+    watch.failed(name, new Set(["one"]));
+    watch.failed(name, new Set(["two"]));
+    ticket.failed(SILENT, false);
+    expect(events.at(-1)).toMatchObject({ type: "failed", fingerprint: name });
+  });
+
+  it("is not asked what a guard itself says: a refusal from behind its own keys counts", async () => {
+    const { choose, watch, events } = await bench();
+    const ticket = await choose();
+    watch.reached(nameOf(ticket.relay), new Set(["one"]));
+    ticket.failed(DESTROYED, true);
+    expect(events.at(-1)).toMatchObject({ type: "failed", fingerprint: nameOf(ticket.relay) });
+  });
+});
