@@ -37,7 +37,9 @@ export interface DemoServer {
 function contentSecurityPolicy(config: DemoConfig): string {
   const bridges = config.networks
     .flatMap((network) => network.bridges)
-    .map((bridge) => new URL(bridge).origin);
+    .map((bridge) => new URL(bridge).origin)
+    // Its directory snapshots come by HTTP.
+    .flatMap((origin) => [origin, origin.replace(/^ws/, "http")]);
   return [
     "default-src 'none'",
     "script-src 'self'",

@@ -22,13 +22,14 @@ async function bundle(entry: string): Promise<string> {
   return outputFiles[0]?.text ?? "";
 }
 
-/** @param bridge the one address that the policy allows scripts to connect to */
+/** @param bridge the one server that the policy allows scripts to connect to */
 export async function startWorkerSite(bridge: string): Promise<WorkerSite> {
+  const { origin } = new URL(bridge);
   const scripts = new Map([
     ["/page.js", await bundle(PAGE)],
     ["/worker.js", await bundle(WORKER)],
   ]);
-  const policy = `default-src 'none'; script-src 'self'; worker-src 'self'; img-src 'self'; connect-src 'self' ${new URL(bridge).origin}`;
+  const policy = `default-src 'none'; script-src 'self'; worker-src 'self'; img-src 'self'; connect-src 'self' ${origin} ${origin.replace(/^ws/, "http")}`;
   const server = createServer((request, response) => {
     const script = scripts.get(request.url ?? "");
     response.writeHead(request.url === "/favicon.ico" ? 204 : 200, {

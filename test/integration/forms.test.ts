@@ -83,7 +83,7 @@ describe.each(NETWORKS)("relays with $params", ({ params, forms }) => {
   function client(options: Partial<TorClientOptions>): TorClient {
     const tor = new TorClient({
       ...{ dialer: nodeDialer(), store: memoryStore(), network: tornet.network },
-      ...options,
+      ...{ path: { preemptive: false }, ...options },
     });
     onTestFinished(() => tor.close());
     return tor;

@@ -2,12 +2,12 @@
 
 import { createHash } from "node:crypto";
 import { nodeDialer } from "@allium/bridge";
-import { memoryStore, type Store, TorClient, type TorSocket } from "@allium/core";
+import { memoryStore, type PathOptions, type Store, TorClient, type TorSocket } from "@allium/core";
 import { inject, onTestFinished } from "vitest";
 
 /** A client that dials relays by TCP; it is closed when the test is over. */
-export function directClient(store: Store = memoryStore()): TorClient {
-  const client = new TorClient({ dialer: nodeDialer(), store, network: inject("network") });
+export function directClient(store: Store = memoryStore(), path: PathOptions = {}): TorClient {
+  const client = new TorClient({ dialer: nodeDialer(), store, network: inject("network"), path });
   onTestFinished(() => client.close());
   return client;
 }

@@ -81,7 +81,7 @@ async function idleTraffic(channelPadding: Padding, ours: "pads" | "stands still
   const clock = new StoppableClock();
   const tor = new TorClient({
     ...{ dialer: countingDialer(carried), store: memoryStore(), network: tornet.network },
-    ...{ channelPadding, clock },
+    ...{ channelPadding, clock, path: { preemptive: false } },
   });
   onTestFinished(() => tor.close());
   await (await tor.fetch(tornet.info.http.url)).text();

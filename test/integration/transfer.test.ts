@@ -1,5 +1,6 @@
 // Transfers through three real relays: large ones both ways, many at once on one circuit, one aborted among others.
 
+import { memoryStore } from "@allium/core";
 import { describe, expect, inject, it } from "vitest";
 import { digestOf, directClient, echoed, sha256 } from "./helpers.ts";
 
@@ -34,7 +35,7 @@ describe("through three relays", () => {
   });
 
   it("carries 20 streams at once on one circuit, each unharmed", async () => {
-    const tor = directClient();
+    const tor = directClient(memoryStore(), { preemptive: false });
     await tor.ready();
     const length = MIB;
     const { sha256: wanted } = (await (await tor.fetch(`${http.url}digest/${length}`)).json()) as {

@@ -19,8 +19,13 @@ import { WebSocketServer } from "ws";
 import { type BridgeLimits, defaultLimits } from "./limits.ts";
 import { nodeDialer } from "./node-dialer.ts";
 import { Pipe, type PipeContext } from "./pipe.ts";
+import { serveDocument } from "./serve-document.ts";
 import { DestinationPolicy, type Verdict } from "./shared/policy.ts";
 import { CHECK_PATH, CLOSE, CONNECT_PATH, MAX_MESSAGE, SUBPROTOCOL } from "./shared/protocol.ts";
+import { Snapshots } from "./snapshots.ts";
+
+/** Before the name of a document of the directory. */
+const DOCUMENT_PATH = "/dir/";
 
 export interface BridgeOptions {
   /** Which Tor network; the public one unless told otherwise. */
@@ -30,6 +35,11 @@ export interface BridgeOptions {
   /** Keeps the verified consensus between runs; in memory unless told otherwise. */
   readonly store?: Store;
   readonly log?: Log;
+  /**
+   * Whether the directory's documents are served for clients to start from; true unless told otherwise. The bridge then
+   * fetches all microdescriptors too, and of the public network keeps 70 MB in memory beside its store.
+   */
+  readonly snapshots?: boolean;
   readonly limits?: Partial<BridgeLimits>;
 }
 
@@ -64,6 +74,7 @@ class NodeBridge implements Bridge, PipeContext {
   readonly #policy: DestinationPolicy;
   readonly #listen: { readonly host: string; readonly port: number };
   readonly #store: Store;
+  readonly #snapshots: Snapshots | undefined;
   readonly #log: Log;
   readonly #http: Server;
   readonly #upgrader: WebSocketServer;
@@ -77,8 +88,11 @@ class NodeBridge implements Bridge, PipeContext {
     this.#network = options.network ?? publicNetwork;
     this.#policy = new DestinationPolicy(this.#network);
     this.#listen = options.listen ?? { host: "127.0.0.1", port: 8080 };
-    this.#store = options.store ?? memoryStore();
     this.#log = options.log ?? (() => {});
+    const store = options.store ?? memoryStore();
+    if (options.snapshots ?? true)
+      this.#snapshots = new Snapshots({ store, network: this.#network, log: this.#log });
+    this.#store = this.#snapshots?.store ?? store;
     this.ready = new Promise((resolve) => {
       this.#setReady = resolve;
     });
@@ -125,6 +139,7 @@ class NodeBridge implements Bridge, PipeContext {
     if (this.#draining) return;
     this.#draining = true;
     this.#stop.abort();
+    this.#snapshots?.close();
     const stopped = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     for (const pipe of this.#pipes) pipe.end(CLOSE.draining, "the bridge is going down");
     const deadline = setTimeout(() => {
@@ -155,8 +170,10 @@ class NodeBridge implements Bridge, PipeContext {
         clock: systemClock,
         log: this.#log,
         signal: this.#stop.signal,
+        microdescriptors: this.#snapshots !== undefined,
         onNetDir: (netdir) => {
           this.#policy.add(netdir);
+          this.#snapshots?.add(netdir);
           const relays = this.#policy.size(Date.now());
           this.#log({
             level: "info",
@@ -186,7 +203,17 @@ class NodeBridge implements Bridge, PipeContext {
     if (path === CHECK_PATH)
       return sendJson(response, 200, { up: true, ready: this.isReady, protocol: SUBPROTOCOL });
     if (path === CONNECT_PATH) return sendJson(response, 426, { error: "this path speaks WebSocket only" });
+    if (path?.startsWith(DOCUMENT_PATH) && this.#serveDocument(path, request, response)) return;
     return sendJson(response, 404, { error: "not found" });
+  }
+
+  /** @returns false where there is no such document */
+  #serveDocument(path: string, request: IncomingMessage, response: ServerResponse): boolean {
+    const found = this.#snapshots?.find(path.slice(DOCUMENT_PATH.length), Date.now());
+    if (found === undefined) return false;
+    const timeout = this.limits.documentTimeout;
+    serveDocument(request, response, found.document, { maxAge: found.maxAge, timeout });
+    return true;
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -16,6 +16,7 @@ const USAGE = `allium-bridge: carries the bytes of Tor links from WebSockets to 
 
   --listen ADDRESS:PORT   where to listen (default 127.0.0.1:8080)
   --network FILE          a network.json; without it the public Tor network
+  --no-snapshots          serves no directory documents, and fetches the consensus only
   --help                  this text
 
 GET /health, /ready and /v1/check tell how it is.
@@ -26,15 +27,22 @@ export function readOptions(args: readonly string[]): {
   help: boolean;
   listen: { host: string; port: number };
   network: NetworkConfig;
+  snapshots: boolean;
 } {
   const { values } = parseArgs({
     args: [...args],
-    options: { listen: { type: "string" }, network: { type: "string" }, help: { type: "boolean" } },
+    options: {
+      listen: { type: "string" },
+      network: { type: "string" },
+      "no-snapshots": { type: "boolean" },
+      help: { type: "boolean" },
+    },
   });
   return {
     help: values.help ?? false,
     listen: readListen(values.listen ?? "127.0.0.1:8080"),
     network: values.network === undefined ? publicNetwork : readNetwork(values.network),
+    snapshots: !values["no-snapshots"],
   };
 }
 
@@ -77,7 +85,8 @@ export async function main(args: readonly string[]): Promise<number | undefined>
       process.stdout.write(USAGE);
       return 0;
     }
-    const bridge = createBridge({ listen: options.listen, network: options.network, log: logLine });
+    const { listen, network, snapshots } = options;
+    const bridge = createBridge({ listen, network, snapshots, log: logLine });
     stopOnSignals(bridge);
     const url = await bridge.listen();
     if (!isLoopback(options.listen.host)) {

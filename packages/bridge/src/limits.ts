@@ -17,6 +17,8 @@ export interface BridgeLimits {
   readonly bufferLow: number;
   /** For the relay to take what is left for it once its client is gone. */
   readonly relayFlushTimeout: number;
+  /** For a client to take a document of the directory. */
+  readonly documentTimeout: number;
   /** From the first refusal of new connections until open pipes are cut, when the bridge closes. */
   readonly drainTimeout: number;
 }
@@ -31,5 +33,6 @@ export const defaultLimits: BridgeLimits = {
   bufferHigh: 256 * 1024,
   bufferLow: 64 * 1024,
   relayFlushTimeout: 2_000,
+  documentTimeout: 120_000,
   drainTimeout: 5_000,
 };

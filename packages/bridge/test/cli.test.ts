@@ -20,6 +20,11 @@ describe("the command line", () => {
     expect(readOptions(["--listen", "127.0.0.1:0"]).listen).toEqual({ host: "127.0.0.1", port: 0 });
   });
 
+  it("serves directory documents unless told otherwise", () => {
+    expect(readOptions([]).snapshots).toBe(true);
+    expect(readOptions(["--no-snapshots"]).snapshots).toBe(false);
+  });
+
   it("reads a network from its file", () => {
     const file = join(dir, "network.json");
     const network = {

@@ -24,11 +24,13 @@ export function webDialer(options: WebDialerOptions): Dialer {
   if (!Array.isArray(urls) || urls.length === 0) {
     throw new TorError("bad-api-usage", "ALLIUM_E_BRIDGE_URL", "webDialer needs at least one bridge");
   }
-  const bridges: Bridges = { urls: urls.map(connectUrl), protocols: subprotocols(token), current: 0 };
+  const protocols = subprotocols(token);
+  const bridges: Bridges = { urls: urls.map(connectUrl), names: [...urls], protocols, current: 0 };
   return {
-    async dial(target, { signal } = {}) {
+    async dial(target, options = {}) {
+      const { signal } = options;
       throwIfAborted(signal);
-      const route = new Route(bridges, target);
+      const route = new Route(bridges, target, options);
       return new BridgePipe(await route.open(signal), route);
     },
   };

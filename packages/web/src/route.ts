@@ -1,7 +1,7 @@
 // Which bridge to ask and for which of the relay's addresses: a bridge is kept while it works, then comes the next one;
 // the relay never changes.
 
-import { type RelayAddress, TorError } from "@allium/core";
+import { type DialOptions, type RelayAddress, TorError } from "@allium/core";
 import { toTorError } from "@allium/core/internal";
 import { openBridgeSocket } from "./bridge-socket.ts";
 import { destinationMessage, TRY_OTHER_ADDRESS } from "./wire.ts";
@@ -9,6 +9,8 @@ import { destinationMessage, TRY_OTHER_ADDRESS } from "./wire.ts";
 /** The bridges of one dialer. */
 export interface Bridges {
   readonly urls: readonly string[];
+  /** As they were configured, in the same order. */
+  readonly names: readonly string[];
   readonly protocols: readonly string[];
   /** Index of the one that worked last. */
   current: number;
@@ -18,14 +20,16 @@ export interface Bridges {
 export class Route {
   readonly #bridges: Bridges;
   readonly #target: readonly RelayAddress[];
+  readonly #options: DialOptions;
   #bridge: number;
   #bridgesLeft: number;
   #address = 0;
 
-  constructor(bridges: Bridges, target: readonly RelayAddress[]) {
+  constructor(bridges: Bridges, target: readonly RelayAddress[], options: DialOptions = {}) {
     this.#bridges = bridges;
     this.#target = target;
-    this.#bridge = bridges.current;
+    this.#options = options;
+    this.#bridge = firstBridge(bridges, options.avoid);
     this.#bridgesLeft = bridges.urls.length - 1;
   }
 
@@ -40,6 +44,7 @@ export class Route {
         const url = this.#bridges.urls[this.#bridge] as string;
         const socket = await openBridgeSocket(url, this.#bridges.protocols, signal);
         socket.send(destinationMessage(destination));
+        this.#options.onBridge?.(this.#bridges.names[this.#bridge] as string);
         return socket;
       } catch (thrown) {
         const error = toTorError(thrown);
@@ -66,4 +71,13 @@ export class Route {
     this.#bridgesLeft--;
     return true;
   }
+}
+
+/** The one that worked last, or the next that is not to be avoided; the former again when all are. */
+function firstBridge({ names, current }: Bridges, avoid: ReadonlySet<string> | undefined): number {
+  for (let step = 0; step < names.length; step++) {
+    const at = (current + step) % names.length;
+    if (!avoid?.has(names[at] as string)) return at;
+  }
+  return current;
 }

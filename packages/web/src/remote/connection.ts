@@ -199,6 +199,7 @@ export class Connection {
       case "circuit":
       case "stream":
       case "guard":
+      case "bridge":
       case "log":
         this.#acknowledge();
         return this.#listener.event(answer);

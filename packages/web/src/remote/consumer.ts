@@ -93,6 +93,8 @@ export class Consumer {
         return this.#feed?.seen(message.events);
       case "newIdentity":
         return client.newIdentity();
+      case "networkChanged":
+        return client.networkChanged();
       case "bye":
         return void this.#farewell();
       case "abort":
@@ -180,6 +182,7 @@ type NotBeginning =
   | "alive"
   | "seen"
   | "newIdentity"
+  | "networkChanged"
   | "bye"
   | "abort"
   | "credit"

@@ -57,7 +57,7 @@ const MAX_DATA = 4_194_304;
 /** The options of a client that can go to a worker. */
 export const OPTION_NAMES = [
   ...(["bridges", "token", "storeName", "network", "path", "circuits", "streams", "retry"] as const),
-  ...(["memoryLimit", "channelPadding"] as const),
+  ...(["memoryLimit", "channelPadding", "snapshots"] as const),
 ] as const;
 
 /** An error as it crosses; see errors.ts. */
@@ -128,6 +128,7 @@ export const REQUESTS = {
   importGuards: { id, state: text(MAX_JSON) },
   resetGuards: { id },
   newIdentity: {},
+  networkChanged: {},
   /** The caller gave the operation up: nothing about it is wanted any more. */
   abort: { id },
   /** So many events have been seen. */
@@ -142,6 +143,7 @@ const events = {
   circuit: { detail: circuit },
   stream: { detail: plain<TorClientEvents["stream"]>(MAX_DATA, { id, state: text(40) }) },
   guard: { detail: plain<TorClientEvents["guard"]>(MAX_DATA, { type: text(40) }) },
+  bridge: { detail: plain<TorClientEvents["bridge"]>(MAX_DATA, { bridge: text(MAX_URL) }) },
   log: { detail: plain<TorClientEvents["log"]>(MAX_DATA, { level: text(40), code: text(MAX_NAME) }) },
 } as const;
 export type EventName = keyof typeof events;

@@ -125,6 +125,11 @@ export class RemoteTorClient extends TypedEventTarget<TorClientEvents> implement
     this.#connection.post({ type: "newIdentity" });
   }
 
+  /** See TorClient. */
+  networkChanged(): void {
+    this.#connection.post({ type: "networkChanged" });
+  }
+
   circuits(): CircuitInfo[] {
     return [...this.#circuits.values()];
   }

@@ -78,11 +78,13 @@ describe("questions", () => {
     await tor.guards.import({ version: 1, guards: [{ a: 1 }] });
     await tor.guards.reset();
     tor.newIdentity();
+    tor.networkChanged();
     await tor.ready();
     expect(client.calls.slice(1)).toEqual([
       { name: "import", keys: [], args: [{ version: 1, guards: [{ a: 1 }] }] },
       { name: "reset", keys: [], args: [] },
       { name: "newIdentity", keys: [], args: [] },
+      { name: "networkChanged", keys: [], args: [] },
     ]);
   });
 

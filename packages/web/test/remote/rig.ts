@@ -78,6 +78,9 @@ export class FakeClient extends TypedEventTarget<TorClientEvents> implements Tor
   newIdentity(): void {
     this.calls.push({ name: "newIdentity", keys: [], args: [] });
   }
+  networkChanged(): void {
+    this.calls.push({ name: "networkChanged", keys: [], args: [] });
+  }
   circuits(): CircuitInfo[] {
     return this.open;
   }
