@@ -12,7 +12,9 @@ const ciphers = nodeCiphers();
 const agent = new AlliumAgent(destination, {
   clients() {
     const store = memoryStore();
-    return () => new TorClient({ ...options, dialer, ciphers, store, network });
+    // Circuits ahead of need would take their part of two cores at times of their own.
+    const path = { preemptive: false };
+    return () => new TorClient({ ...options, path, dialer, ciphers, store, network });
   },
   memory() {
     (globalThis as { gc?: () => void }).gc?.();
