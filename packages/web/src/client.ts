@@ -3,6 +3,7 @@
 import { TorClient, type TorClientOptions } from "@allium/core";
 import { badApiUsage } from "@allium/core/internal";
 import { type WebDialerOptions, webDialer } from "./dialer.ts";
+import { askPersistence, watchNetwork } from "./platform.ts";
 import { webSnapshots } from "./snapshots.ts";
 import { webStore } from "./store.ts";
 
@@ -13,21 +14,28 @@ export interface WebClientOptions
   readonly storeName?: string;
   /** Whether the bridges are asked for the directory's documents before Tor is; true unless told otherwise. */
   readonly snapshots?: boolean;
+  /** Whether a page asks the browser to keep what is stored, once it is in use; true unless told otherwise. */
+  readonly persist?: boolean;
 }
 
 /** @throws TorError `bad-api-usage` for options that cannot be */
 export function createTorClient(options: WebClientOptions): TorClient {
-  const { bridges, token, storeName = "allium", snapshots = true, ...rest } = options;
-  if (typeof snapshots !== "boolean")
-    throw badApiUsage("ALLIUM_E_BAD_OPTIONS", "TorClient: snapshots must be true or false");
+  const { bridges, token, storeName = "allium", snapshots = true, persist = true, ...rest } = options;
+  for (const [name, value] of Object.entries({ snapshots, persist })) {
+    if (typeof value !== "boolean")
+      throw badApiUsage("ALLIUM_E_BAD_OPTIONS", `TorClient: ${name} must be true or false`);
+  }
   const dialer = webDialer({
     bridges,
     ...(token !== undefined && { token }),
   });
-  return new TorClient({
+  const client = new TorClient({
     ...rest,
     ...(snapshots && { snapshots: webSnapshots({ bridges }) }),
     dialer,
     store: webStore(storeName),
   });
+  watchNetwork(client);
+  if (persist) askPersistence(client);
+  return client;
 }

@@ -2,12 +2,13 @@
 // what became of them, and shielded from bridges that would steer (bridge-watch.ts).
 
 import { type Deferred, deferred } from "../base/abort.ts";
-import { fromUtf8, toHex, utf8 } from "../base/encoding.ts";
+import { toHex } from "../base/encoding.ts";
 import { TorError } from "../base/errors.ts";
 import type { Clock, Log, Store, Timer } from "../base/ports.ts";
 import type { NetDir, Relay } from "../directory/api.ts";
 import { isRelaysFault } from "./blame.ts";
 import type { BridgeWatch } from "./bridge-watch.ts";
+import { GuardStore } from "./guard-store.ts";
 import type { GuardTicket } from "./guard-ticket.ts";
 import { type GuardCircuit, type GuardEvent, GuardSample, type GuardUse } from "./guards/sample.ts";
 import { type GuardState, parseGuardState } from "./guards/state.ts";
@@ -31,23 +32,24 @@ const LOOK_INTERVAL = 5000;
 /** Milliseconds between two circuits that are begun for guards to be tried. */
 const WANTED_INTERVAL = 1000;
 
-/** The stored form's version; another one is refused, not guessed at. The first form had 1. */
-const VERSIONS: readonly unknown[] = [1, 2];
+/** Times that a guard is chosen anew because a client that shares the store was first. */
+const SHARED_TRIES = 3;
 
 export class GuardKeeper {
   readonly #options: GuardKeeperOptions;
   readonly #sample: GuardSample;
+  readonly #store: GuardStore;
   /** Circuits that wait for a better guard's. */
   readonly #waiting = new Map<GuardCircuit, Deferred<void>>();
   #netdir: NetDir | undefined;
   #wake: Timer | undefined;
-  #saved: Promise<void> = Promise.resolve();
   #wantedAt = Number.NEGATIVE_INFINITY;
   #loaded = false;
 
   constructor(options: GuardKeeperOptions) {
     this.#options = options;
-    const { clock, sample, onEvent } = options;
+    const { clock, key, log, sample, store, onEvent } = options;
+    this.#store = new GuardStore(store, key, (code, message) => log?.({ level: "warn", code, message }));
     this.#sample = new GuardSample({
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),
@@ -61,22 +63,9 @@ export class GuardKeeper {
 
   /** Reads the stored sample. One that cannot be read is set aside and reported, and a new one begun. */
   async load(): Promise<void> {
-    const { store, key } = this.#options;
-    const bytes = await store.get(key);
+    const state = await this.#store.load();
     this.#loaded = true;
-    if (bytes === undefined) return;
-    try {
-      const value: unknown = JSON.parse(fromUtf8(bytes));
-      if (!VERSIONS.includes((value as { version?: unknown } | null)?.version)) throw new Error("version");
-      this.#sample.adopt(parseGuardState(value));
-    } catch {
-      const entries: [string, Uint8Array | undefined][] = [
-        [`${key}.corrupt`, bytes],
-        [key, undefined],
-      ];
-      await store.set(new Map(entries));
-      this.#warn("guards.corrupt", "the stored guards cannot be read; they are set aside");
-    }
+    if (state !== undefined) this.#sample.adopt(state);
   }
 
   /**
@@ -85,11 +74,16 @@ export class GuardKeeper {
    * @throws TorError `no-path` when none fits
    */
   async choose(netdir: NetDir, use: GuardUse, allowed: (relay: Relay) => boolean): Promise<GuardTicket> {
-    this.#update(netdir);
-    const circuit = this.#select(use, allowed);
-    // Written down before it is used: a guard that is forgotten is a guard sampled anew.
-    await this.#saveIfDirty();
-    return this.#ticket(circuit);
+    for (let tries = 1; ; tries++) {
+      this.#update(netdir);
+      const circuit = this.#select(use, allowed);
+      // Written down before it is used: a guard that is forgotten is a guard sampled anew.
+      await this.#saveIfDirty();
+      if (tries === SHARED_TRIES || this.#sample.has(fingerprintOf(circuit.relay)))
+        return this.#ticket(circuit);
+      // Another client of this store sampled others at the same time, and was first.
+      this.#sample.gaveUp(circuit);
+    }
   }
 
   /** RSA identities (upper-case hex) of guards whose microdescriptors must be at hand. */
@@ -127,7 +121,7 @@ export class GuardKeeper {
   async flush(): Promise<void> {
     this.#wake?.cancel();
     await this.#saveIfDirty();
-    await this.#saved;
+    await this.#store.flush();
   }
 
   /** With another sample than before. */
@@ -135,7 +129,7 @@ export class GuardKeeper {
     if (this.#netdir !== undefined) this.#sample.update(this.#netdir);
     this.#settleWaiting();
     this.#sample.takeDirty();
-    await this.#save();
+    await this.#store.replace(this.export());
   }
 
   #update(netdir: NetDir): void {
@@ -244,25 +238,11 @@ export class GuardKeeper {
   }
 
   async #saveIfDirty(): Promise<void> {
-    if (this.#loaded && this.#sample.takeDirty()) await this.#save();
-  }
-
-  /** One write after the other, each with the state of its time. A store that fails costs persistence, not service. */
-  #save(): Promise<void> {
-    const { store, key } = this.#options;
-    this.#saved = this.#saved.then(async () => {
-      const state = JSON.stringify({ version: VERSIONS.at(-1), ...this.export() });
-      try {
-        await store.lock(key, () => store.set(new Map([[key, utf8(state)]])));
-      } catch {
-        this.#warn("guards.not-saved", "the guards could not be stored");
-      }
-    });
-    return this.#saved;
-  }
-
-  #warn(code: string, message: string): void {
-    this.#options.log?.({ level: "warn", code, message });
+    if (!this.#loaded || !this.#sample.takeDirty()) return;
+    await this.#store.write(
+      () => this.export(),
+      (state) => this.#sample.adopt(state),
+    );
   }
 }
 

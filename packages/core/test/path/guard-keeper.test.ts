@@ -151,6 +151,58 @@ describe("the guards", () => {
   });
 });
 
+describe("two clients of one store", () => {
+  const fingerprints = ({ guards }: { guards: GuardKeeper }) =>
+    guards.export().guards.map(({ fingerprint }) => fingerprint);
+
+  it("that begin together have one sample", async () => {
+    const store = memoryStore();
+    const clients = [await bench(store), await bench(store), await bench(store)];
+    const tickets = await Promise.all(clients.map(({ choose }) => choose()));
+    const [first] = clients.map(fingerprints);
+    for (const [i, client] of clients.entries()) {
+      await (tickets[i] as GuardTicket).built();
+      await client.guards.flush();
+      expect(first).toContain(nameOf((tickets[i] as GuardTicket).relay));
+      expect(fingerprints(client)).toEqual(first);
+    }
+    expect(fingerprints(await bench(store))).toEqual(first);
+  });
+
+  it("learn from each other what was confirmed, and never write a torn state", async () => {
+    const store = memoryStore();
+    const [one, other] = [await bench(store), await bench(store)];
+    const ticket = await one.choose();
+    await ticket.built();
+    await one.guards.flush();
+    const taken = new Set([ticket.relay]);
+    await (await other.choose((relay) => !taken.has(relay))).built();
+    await other.guards.flush();
+    const next = await bench(store);
+    const confirmed = next.guards.export().guards.filter((guard) => guard.confirmed);
+    expect(confirmed).toHaveLength(2);
+    expect(confirmed.map(({ confirmed_index }) => confirmed_index).sort()).toEqual([0, 1]);
+    expect(next.logs.filter(({ level }) => level === "warn")).toEqual([]);
+  });
+
+  it("bring nothing back that the other one reset or replaced", async () => {
+    const store = memoryStore();
+    const [one, other] = [await bench(store), await bench(store)];
+    await (await one.choose()).built();
+    const before = await other.choose();
+    await before.built();
+    await one.guards.flush();
+    await other.guards.flush();
+    await one.guards.reset();
+    const { clock } = other;
+    clock.advance(2 * 60 * MINUTE);
+    await (await other.choose()).built();
+    await other.guards.flush();
+    const confirmed = (await bench(store)).guards.export().guards.filter((guard) => guard.confirmed);
+    expect(confirmed.length).toBeLessThanOrEqual(1);
+  });
+});
+
 describe("a circuit", () => {
   it("through a primary guard may be used when it is complete", async () => {
     const { choose } = await bench();

@@ -2,6 +2,7 @@
 
 import { badApiUsage } from "@allium/core/internal";
 import type { WebClientOptions } from "../client.ts";
+import { askPersistence } from "../platform.ts";
 import type { PortLike } from "./link.ts";
 import { OPTION_NAMES } from "./protocol.ts";
 import { RemoteTorClient } from "./remote-client.ts";
@@ -17,6 +18,8 @@ export type WorkerTarget = PortLike | SharedWorker;
 export interface WorkerClientOptions extends Pick<WebClientOptions, (typeof OPTION_NAMES)[number]> {
   /** One that runs the script `@allium/web/worker`. */
   readonly worker: WorkerTarget;
+  /** Whether this page asks the browser to keep what the worker stores, which workers cannot; true unless told otherwise. */
+  readonly persist?: boolean;
 }
 
 /**
@@ -32,12 +35,15 @@ export function connectTorClient(target: WorkerTarget): RemoteTorClient {
  * with other options is refused (`ALLIUM_E_REMOTE_OPTIONS`).
  * @throws TorError `bad-api-usage` for an option that cannot go to a worker
  */
-export function createWorkerClient({ worker, ...options }: WorkerClientOptions): RemoteTorClient {
+export function createWorkerClient(all: WorkerClientOptions): RemoteTorClient {
+  const { worker, persist = true, ...options } = all;
   for (const name of Object.keys(options)) {
     if (!(OPTION_NAMES as readonly string[]).includes(name))
       throw badApiUsage("ALLIUM_E_BAD_OPTIONS", `the option "${name.slice(0, 40)}" cannot go to a worker`);
   }
-  return connect(worker, JSON.stringify(options));
+  const client = connect(worker, JSON.stringify(options));
+  if (persist) askPersistence(client);
+  return client;
 }
 
 function connect(target: WorkerTarget, options?: string): RemoteTorClient {
