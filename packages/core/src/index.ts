@@ -3,7 +3,7 @@
 export type { RelayAddress } from "./base/address.ts";
 export { formatIp, formatSocketAddress, isInternalIp, parseIp, parseSocketAddress } from "./base/address.ts";
 export type { RetryPolicy } from "./base/backoff.ts";
-export { defaultRetryPolicy } from "./base/backoff.ts";
+export { defaultRetryPolicy, retryPresets } from "./base/backoff.ts";
 export { systemClock } from "./base/clock.ts";
 export type { TorErrorCode, TorErrorKind, TorErrorOptions } from "./base/errors.ts";
 export { isTorError, TorError } from "./base/errors.ts";
@@ -23,7 +23,7 @@ export type {
   Store,
   Timer,
 } from "./base/ports.ts";
-export type { ResolvedAddress } from "./circuit/api.ts";
+export type { ResolvedAddress, Traffic } from "./circuit/api.ts";
 export type {
   ResolveOptions,
   SocketAddress,
@@ -32,7 +32,10 @@ export type {
   TorViewLike,
 } from "./client/api.ts";
 export type { GuardRecord, GuardState, Guards } from "./client/guards.ts";
+export type { LinkStep } from "./client/link-outcome.ts";
+export type { Metric, MetricName } from "./client/metrics.ts";
 export type { CircuitSettings, PathOptions, StreamSettings, TorClientOptions } from "./client/options.ts";
+export type { RelayHealth } from "./client/relay-health.ts";
 export type { ClientStats } from "./client/stats.ts";
 export type { ClientStatus, Phase } from "./client/status.ts";
 export type { StreamInfo } from "./client/stream-opener.ts";
@@ -44,7 +47,7 @@ export { publicNetwork } from "./directory/public-network.ts";
 export type { TorFetchInit } from "./net/fetch.ts";
 export { TorFetchError } from "./net/fetch-error.ts";
 export type { TorSocket, TorSocketInfo, TorSocketOptions } from "./net/socket.ts";
-export type { BridgeSuspicion } from "./path/bridge-watch.ts";
+export type { BridgeSuspicion, BridgeUse } from "./path/bridge-watch.ts";
 export type { ExitCountryOptions, GeoData } from "./path/geo.ts";
 export type { GuardEvent } from "./path/guards/sample.ts";
 export type { CircuitInfo, CircuitPurpose, HopInfo } from "./path/registry.ts";

@@ -2,7 +2,7 @@
 
 import { TorClient, type TorClientOptions } from "@allium/core";
 import { badApiUsage } from "@allium/core/internal";
-import { type WebDialerOptions, webDialer } from "./dialer.ts";
+import { bridgesOf, dialThrough, type WebDialerOptions } from "./dialer.ts";
 import { askPersistence, watchNetwork } from "./platform.ts";
 import { webSnapshots } from "./snapshots.ts";
 import { webStore } from "./store.ts";
@@ -25,14 +25,11 @@ export function createTorClient(options: WebClientOptions): TorClient {
     if (typeof value !== "boolean")
       throw badApiUsage("ALLIUM_E_BAD_OPTIONS", `TorClient: ${name} must be true or false`);
   }
-  const dialer = webDialer({
-    bridges,
-    ...(token !== undefined && { token }),
-  });
+  const shared = bridgesOf({ bridges, ...(token !== undefined && { token }) });
   const client = new TorClient({
     ...rest,
-    ...(snapshots && { snapshots: webSnapshots({ bridges }) }),
-    dialer,
+    ...(snapshots && { snapshots: webSnapshots({ bridges, first: () => shared.current }) }),
+    dialer: dialThrough(shared),
     store: webStore(storeName),
   });
   watchNetwork(client);

@@ -20,12 +20,21 @@ export interface WebDialerOptions {
  * @throws TorError `bad-api-usage` for malformed options
  */
 export function webDialer(options: WebDialerOptions): Dialer {
+  return dialThrough(bridgesOf(options));
+}
+
+/** The bridges of a client, of which one is current. @throws TorError `bad-api-usage` for malformed options */
+export function bridgesOf(options: WebDialerOptions): Bridges {
   const { bridges: urls, token } = options;
   if (!Array.isArray(urls) || urls.length === 0) {
     throw new TorError("bad-api-usage", "ALLIUM_E_BRIDGE_URL", "webDialer needs at least one bridge");
   }
   const protocols = subprotocols(token);
-  const bridges: Bridges = { urls: urls.map(connectUrl), names: [...urls], protocols, current: 0 };
+  return { urls: urls.map(connectUrl), names: [...urls], protocols, current: 0 };
+}
+
+/** See webDialer. */
+export function dialThrough(bridges: Bridges): Dialer {
   return {
     async dial(target, options = {}) {
       const { signal } = options;

@@ -9,6 +9,8 @@ export interface Platform {
   removeEventListener?(type: "online", listener: () => void): void;
   readonly navigator?: {
     readonly connection?: {
+      /** "wifi", "cellular", …, where the browser tells. */
+      readonly type?: string;
       addEventListener?(type: "change", listener: () => void): void;
       removeEventListener?(type: "change", listener: () => void): void;
     };
@@ -32,14 +34,21 @@ interface StatusTeller {
 export function watchNetwork(client: NetworkListener, platform: Platform = globalThis as Platform): void {
   const watched = new WeakRef(client);
   const connection = platform.navigator?.connection;
+  let type = connection?.type;
   const changed = () => {
     const listener = watched.deref();
     if (listener !== undefined) return listener.networkChanged();
     platform.removeEventListener?.("online", changed);
-    connection?.removeEventListener?.("change", changed);
+    connection?.removeEventListener?.("change", retyped);
+  };
+  // The event also comes with each new estimate of how fast the network is.
+  const retyped = () => {
+    if (connection?.type === type) return;
+    type = connection?.type;
+    changed();
   };
   platform.addEventListener?.("online", changed);
-  connection?.addEventListener?.("change", changed);
+  connection?.addEventListener?.("change", retyped);
 }
 
 /**

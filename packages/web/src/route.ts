@@ -65,6 +65,8 @@ export class Route {
     const { urls } = this.#bridges;
     const failed = this.#bridge;
     this.#bridge = (failed + 1) % urls.length;
+    // What the last bridge said of the relay's addresses is its own word.
+    this.#address = 0;
     // Other dials may have moved on already.
     if (this.#bridges.current === failed) this.#bridges.current = this.#bridge;
     if (this.#bridgesLeft === 0) return false;

@@ -10,6 +10,8 @@ export interface WebSnapshotsOptions {
   readonly bridges: readonly string[];
   /** In place of the platform's. */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  /** Place of the bridge to begin with: a client shows itself to one operator while that one works. */
+  readonly first?: () => number;
 }
 
 type Request = Parameters<SnapshotSource["fetch"]>[1];
@@ -30,11 +32,14 @@ const FIRST_BUFFER = 65_536;
 /** Documents from bridges. @throws TorError `bad-api-usage` for a bridge that is none */
 export function webSnapshots(options: WebSnapshotsOptions): SnapshotSource {
   const { fetch: request = (url, init) => fetch(url, init) } = options;
-  const bases = options.bridges.map(documentsUrl).filter((url) => url !== undefined);
+  const { first = () => 0 } = options;
+  const bases = options.bridges.map(documentsUrl);
   return {
     async fetch(name, limits) {
       let failure: TorError | undefined;
-      for (const base of bases) {
+      const begin = first();
+      for (const base of [...bases.slice(begin), ...bases.slice(0, begin)]) {
+        if (base === undefined) continue;
         try {
           const document = await fetchDocument(request, base + name, limits);
           if (document !== undefined) return document;

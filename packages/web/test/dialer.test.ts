@@ -416,3 +416,29 @@ describe("malformed options", () => {
     expect((await rejection(webDialer({ bridges: [bridge.url] }).dial([]))).kind).toBe("bad-api-usage");
   });
 });
+
+describe("which bridge carries a connection", () => {
+  it("is told by its name, and the next one is asked for the relay's first address again", async () => {
+    const one = await scriptedBridge(({ socket }, number) => socket.close(number === 1 ? 4502 : 4503));
+    const two = await scriptedBridge();
+    const through: string[] = [];
+    const pipe = await webDialer({ bridges: [one.url, two.url] }).dial(twoAddresses, {
+      onBridge: (name) => void through.push(name),
+    });
+    pipe.closed.catch(() => {});
+    await vi.waitFor(() => expect(two.visits).toHaveLength(1));
+    expect(through).toEqual([one.url, one.url, two.url]);
+    expect((await two.visits[0]?.message(0))?.[0]).toBe(4);
+    pipe.close();
+  });
+
+  it("is another one where that one is to be avoided, and the same where all are", async () => {
+    const [one, two] = [await scriptedBridge(), await scriptedBridge()];
+    const dialer = webDialer({ bridges: [one.url, two.url] });
+    const through: string[] = [];
+    const onBridge = (name: string) => void through.push(name);
+    for (const avoid of [[], [one.url], [one.url, two.url]])
+      (await dialer.dial(relay, { avoid: new Set(avoid), onBridge })).close();
+    expect(through).toEqual([one.url, two.url, one.url]);
+  });
+});

@@ -30,11 +30,15 @@ class Target {
 }
 
 it("tells the client of a network that is there again, and of another one", () => {
-  const connection = new Target();
+  const connection = Object.assign(new Target(), { type: "wifi" });
   const platform = Object.assign(new Target(), { navigator: { connection } });
   const client = new Client();
   watchNetwork(client, platform);
   platform.fire();
+  connection.type = "cellular";
+  connection.fire();
+  expect(client.changes).toBe(2);
+  // A new estimate of its speed.
   connection.fire();
   expect(client.changes).toBe(2);
 });

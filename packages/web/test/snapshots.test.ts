@@ -73,6 +73,13 @@ describe("a document", () => {
     expect(bridge.asked[0]?.headers["accept-encoding"]).toContain("gzip");
   });
 
+  it("comes from the bridge that works, not always from the first", async () => {
+    const [one, two] = [await httpBridge(serving), await httpBridge(serving)];
+    const source = webSnapshots({ bridges: [one.url, two.url], first: () => 1 });
+    expect((await source.fetch("certificates", limits))?.length).toBe(text.length);
+    expect([one.asked.length, two.asked.length]).toEqual([0, 1]);
+  });
+
   it("is in memory of its own, without room to spare", async () => {
     const bridge = await httpBridge(serving);
     const bytes = await webSnapshots({ bridges: [bridge.url] }).fetch("certificates", limits);

@@ -91,3 +91,15 @@ export function deferred<T = void>(): Deferred<T> {
   promise.catch(() => {});
   return { promise, resolve, reject };
 }
+
+/** Waits for a promise for so many milliseconds at the most. @returns whether it was fulfilled by then; never rejects */
+export async function settledWithin(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
+  const timer = clock.timer(ms);
+  const done = promise.then(
+    () => true,
+    () => false,
+  );
+  const isDone = await Promise.race([done, timer.fired.then(() => false)]);
+  timer.cancel();
+  return isDone;
+}

@@ -30,6 +30,14 @@ export const defaultRetryPolicy: RetryPolicy = {
   jitter: 0.25,
 };
 
+/** Policies for lines on which the default gives up too early, or waits too long. */
+export const retryPresets = {
+  /** Two tries, 0.5 s, at most 10 s: whoever waits would rather hear soon that it failed. */
+  lowLatency: { ...defaultRetryPolicy, attempts: 2, initialDelay: 500, maxDelay: 10_000 },
+  /** Five tries, 3 s, at most 120 s: for satellites, trains, and bridges that are far away. */
+  highLatency: { ...defaultRetryPolicy, attempts: 5, initialDelay: 3000, maxDelay: 120_000 },
+} as const satisfies Record<string, RetryPolicy>;
+
 /** The longest wait in ms that an error, and so a bridge or a server, may ask for; for more the caller is told at once. */
 const LONGEST_RETRY_AFTER = 120_000;
 

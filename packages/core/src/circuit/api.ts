@@ -60,6 +60,12 @@ export interface CircuitOptions {
   readonly timeout?: number;
 }
 
+/** Bytes of a circuit's cells, 514 each: handshakes and flow control included, the link's TLS and padding not. */
+export interface Traffic {
+  readonly received: number;
+  readonly sent: number;
+}
+
 /** A relay on a circuit. */
 export interface CircuitHop {
   readonly target: ChannelTarget;
@@ -78,6 +84,8 @@ export interface Circuit {
   readonly streamCount: number;
   /** Monotonic time when the last stream left, or undefined while one is open. */
   readonly unusedSince: number | undefined;
+  /** Since the circuit was begun. */
+  readonly traffic: Traffic;
   /** Adds a hop by EXTEND2. */
   extend(target: HopTarget, options?: CircuitOptions): Promise<void>;
   /** BEGIN to `hostname:port` at the last hop; settles on CONNECTED, or at once when it is optimistic. */

@@ -19,6 +19,7 @@ export class CellSender {
   // 7 or 8, as in C tor, so that their number does not tell the circuit's length.
   #earlyLeft = MAX_RELAY_EARLY - randomInt(2);
   #cellsLeft: number;
+  #sentCells = 0;
   readonly #onLimit: () => void;
 
   /** @param limit the most cells that the circuit may send @param onLimit called instead of sending one more */
@@ -33,9 +34,20 @@ export class CellSender {
     return this.#slot.congested;
   }
 
+  /** Cells sent so far, CREATE included. */
+  get sentCells(): number {
+    return this.#sentCells;
+  }
+
   /** Whether the circuit can grow: EXTEND2 must be in a RELAY_EARLY cell. */
   get canExtend(): boolean {
     return this.#earlyLeft > 0;
+  }
+
+  /** Sends the circuit's first cell, which counts for no limit. */
+  create(command: number, body: Uint8Array): void {
+    this.#sentCells++;
+    this.#slot.send(command, body);
   }
 
   /** Sends a cell to hop `hop` (0 is the first). */
@@ -46,6 +58,7 @@ export class CellSender {
     const cellCommand = early ? COMMAND.relayEarly : COMMAND.relay;
     format.encode(this.#cell, command, streamId, data);
     this.onion.encrypt(hop, this.#cell, cellCommand);
+    this.#sentCells++;
     this.#slot.send(cellCommand, this.#cell.body);
   }
 }

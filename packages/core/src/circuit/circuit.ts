@@ -6,6 +6,7 @@ import { badApiUsage, TorError, toTorError } from "../base/errors.ts";
 import { MemoryQuota } from "../base/memory-quota.ts";
 import type { Ciphers, Clock, Log } from "../base/ports.ts";
 import { CELL_BODY_LENGTH, type Channel, type ChannelTarget, type CircuitSlot } from "../link/api.ts";
+import { FIXED_CELL_LENGTH } from "../link/cell-codec.ts";
 import { COMMAND } from "../link/commands.ts";
 import type {
   CellLimits,
@@ -16,6 +17,7 @@ import type {
   ResolvedAddress,
   StreamOptions,
   TorStream,
+  Traffic,
 } from "./api.ts";
 import { AwaitedAnswer } from "./awaited-answer.ts";
 import { beginStream } from "./begin-stream.ts";
@@ -82,7 +84,8 @@ export class TorCircuit implements Circuit {
     hops: this.#hops,
     extended: (handshake: Uint8Array) => this.#awaited.arrived("EXTENDED2", handshake),
   };
-  #incomingLeft: number;
+  readonly #incomingLimit: number;
+  #receivedCells = 0;
   #state: CircuitState = "new";
   #failure: TorError | undefined;
   /** Whether a create or extend is running, its key derivation included. */
@@ -107,7 +110,7 @@ export class TorCircuit implements Circuit {
     });
     const { incoming = Number.POSITIVE_INFINITY, outgoing = Number.POSITIVE_INFINITY } =
       options.cellLimits ?? {};
-    this.#incomingLeft = incoming;
+    this.#incomingLimit = incoming;
     this.#sender = new CellSender(this.#slot, outgoing, () => this.#close(tooManyCells()));
     this.#hopContext = {
       clock: options.clock,
@@ -137,6 +140,11 @@ export class TorCircuit implements Circuit {
     return this.streamCount > 0 ? undefined : this.#unusedSince;
   }
 
+  get traffic(): Traffic {
+    const [received, sent] = [this.#receivedCells, this.#sender.sentCells];
+    return { received: FIXED_CELL_LENGTH * received, sent: FIXED_CELL_LENGTH * sent };
+  }
+
   /** CREATE_FAST or CREATE2 to the channel's relay. */
   create(firstHop: HopTarget | { readonly fast: true }, options: CircuitOptions): Promise<void> {
     return this.#build(options, async () => {
@@ -144,13 +152,13 @@ export class TorCircuit implements Circuit {
         const handshake = startFastHandshake();
         const data = await handshake.data;
         const arrived = this.#await("CREATED_FAST");
-        this.#slot.send(COMMAND.createFast, cellBody(data));
+        this.#sender.create(COMMAND.createFast, cellBody(data));
         return this.#addHop(this.#options.channel.peer, handshake, decodeCreatedFast(await arrived));
       }
       const { handshake = startHandshake(firstHop) } = options;
       const data = await handshake.data;
       const arrived = this.#await("CREATED2");
-      this.#slot.send(COMMAND.create2, encodeCreate2({ type: handshake.type, data }));
+      this.#sender.create(COMMAND.create2, encodeCreate2({ type: handshake.type, data }));
       return this.#addHop(firstHop, handshake, decodeCreated2(await arrived));
     });
   }
@@ -259,7 +267,7 @@ export class TorCircuit implements Circuit {
   }
 
   #dispatch(command: number, bytes: Uint8Array, from: number): void {
-    if (this.#incomingLeft-- <= 0)
+    if (++this.#receivedCells > this.#incomingLimit)
       throw circuitViolation("CELL_LIMIT", "more cells than the circuit may bring");
     switch (command) {
       case COMMAND.relay:

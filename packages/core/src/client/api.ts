@@ -9,6 +9,7 @@ import type { BridgeSuspicion } from "../path/bridge-watch.ts";
 import type { GuardEvent } from "../path/guards/sample.ts";
 import type { CircuitInfo } from "../path/registry.ts";
 import type { Guards } from "./guards.ts";
+import type { Metric } from "./metrics.ts";
 import type { ClientStats } from "./stats.ts";
 import type { ClientStatus } from "./status.ts";
 import type { StreamInfo } from "./stream-opener.ts";
@@ -36,6 +37,8 @@ export interface TorClientEvents {
   guard: GuardEvent;
   /** More guards failed through a bridge than chance explains: it may be steering. The client goes through another one. */
   bridge: BridgeSuspicion;
+  /** A figure for a metrics system (docs/metrics.md). Made from the first listener on, and not before. */
+  metric: Metric;
   /** Log lines of level `info` and above; the `log` option gets all of them. */
   log: LogEvent;
 }

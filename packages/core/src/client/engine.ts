@@ -1,7 +1,7 @@
 // The client's life: lazy bootstrap, readiness, keeping the view of the network current, the end.
 // Not here: protocol, and the shape of the public API (tor-client.ts).
 
-import { abortable, onAbort, throwIfAborted, withTimeout } from "../base/abort.ts";
+import { abortable, onAbort, sleep, throwIfAborted, withTimeout } from "../base/abort.ts";
 import { TorError, toTorError } from "../base/errors.ts";
 import type { LogLevel } from "../base/ports.ts";
 import type { NetDir } from "../directory/api.ts";
@@ -22,6 +22,12 @@ import { ExitStreamOpener, type StreamInfo } from "./stream-opener.ts";
 export interface EngineEvents {
   status(status: ClientStatus): void;
   stream(info: StreamInfo): void;
+  /** A request for a circuit failed and is tried again. */
+  circuitRetried(error: TorError): void;
+  /** There was a new identity. */
+  rotated(): void;
+  /** Half a minute of use has passed. */
+  tick(): void;
 }
 
 /** What the engine needs of the network; NetworkStack is the real one. */
@@ -70,12 +76,15 @@ export class Engine<N extends Network> {
   readonly pool: CircuitPool;
   readonly #status: StatusTracker;
   readonly #options: CheckedOptions;
+  readonly #events: EngineEvents;
   readonly #closing = new AbortController();
   readonly #forgetSignal: () => void;
   readonly #preemption: Preemption;
   #clockWatch: ClockWatch | undefined;
   /** Monotonic time of the last call that needed the network. */
   #usedAt = 0;
+  /** Monotonic time of the last request for a circuit. */
+  #requestedAt = Number.NEGATIVE_INFINITY;
   #loaded: Promise<void> | undefined;
   #bootstrap: Promise<void> | undefined;
   /** Ends what goes on by itself while the client is in use. */
@@ -86,6 +95,7 @@ export class Engine<N extends Network> {
   constructor(options: CheckedOptions, events: EngineEvents, connect: (progress: Progress) => N) {
     const { clock, path, retry } = options;
     this.#options = options;
+    this.#events = events;
     this.#status = new StatusTracker(events.status);
     this.network = connect({
       advance: (phase, part) => this.#status.advance(phase, part),
@@ -99,9 +109,13 @@ export class Engine<N extends Network> {
         this.network.selectorFor(this.network.directory.netdir ?? path.netdir).serves(path, target),
       unusedLifetime: (netdir) =>
         this.network.buildTimeouts.unusedLifetime ?? unusedCircuitLifetime(options.padding, netdir),
-      onRequest: (target) => this.#preemption.note(target),
+      onRequest: (target) => {
+        this.#requestedAt = clock.monotonic();
+        this.#preemption.note(target);
+      },
       onRetry: (error) => {
         this.#log("info", "circuit.retry", "building a circuit failed, it is tried again", error);
+        events.circuitRetried(error);
         this.#trouble(error);
       },
     });
@@ -156,9 +170,15 @@ export class Engine<N extends Network> {
     return this.#loaded;
   }
 
+  /** New streams go onto new circuits from now on. */
+  newIdentity(): void {
+    this.pool.retireAll();
+    this.#events.rotated();
+  }
+
   /** The device is on another network, or on one again: what was built or failed on the last says nothing any more. */
   networkChanged(): void {
-    this.pool.retireUnused();
+    this.pool.retireAll();
     this.network.guards.networkChanged();
   }
 
@@ -217,9 +237,11 @@ export class Engine<N extends Network> {
     this.#upkeep = upkeep;
     const { clock, path } = this.#options;
     if (path.preemptive) this.#preemption.start();
+    if (path.rotateEvery !== undefined) this.#rotate(path.rotateEvery, upkeep.signal).catch(() => {});
     this.#clockWatch = new ClockWatch(
       clock,
       () => {
+        this.#events.tick();
         if (clock.monotonic() - this.#usedAt >= DORMANT_AFTER) this.#rest();
       },
       (ms) => this.#clockJumped(ms),
@@ -229,6 +251,16 @@ export class Engine<N extends Network> {
       this.#log("warn", "client.stale", "the directory is no longer kept fresh", toTorError(error));
       this.#rest();
     });
+  }
+
+  /** A new identity at each interval, until the signal aborts, which it throws. */
+  async #rotate(interval: number, signal: AbortSignal): Promise<never> {
+    const { clock } = this.#options;
+    for (;;) {
+      await sleep(clock, interval, signal);
+      // Relays need not pay for it where nobody used circuits; a request of the interval before may have got its in this one.
+      if (clock.monotonic() - this.#requestedAt <= 2 * interval) this.newIdentity();
+    }
   }
 
   #rest(): void {

@@ -18,6 +18,8 @@ export interface PathOptions extends ExitCountryOptions {
   readonly circuitBuildTimeout?: number;
   /** Whether circuits are built ahead of need; true unless told otherwise. */
   readonly preemptive?: boolean;
+  /** Milliseconds, 10,000 at the least, after which a client in use takes a new identity by itself; never unless told. */
+  readonly rotateEvery?: number;
 }
 
 /** The same with their defaults. */
@@ -26,6 +28,8 @@ export interface CheckedPathOptions {
   /** Undefined where it is learned. */
   readonly circuitBuildTimeout: number | undefined;
   readonly preemptive: boolean;
+  /** Undefined for never. */
+  readonly rotateEvery: number | undefined;
   /** Undefined where any country will do. */
   readonly exits: ExitCountries | undefined;
 }
@@ -103,6 +107,9 @@ export interface CheckedOptions {
 /** tor(1) "MaxCircuitDirtiness". */
 const MAX_CIRCUIT_DIRTINESS = 600_000;
 
+/** C tor's MAX_SIGNEWNYM_RATE: relays pay for each circuit, be it used or not. */
+const LEAST_ROTATION = 10_000;
+
 /** C tor gives a circuit 10 to 15 s before it tries another (connection_ap_expire_beginning). */
 const CONNECT_TIMEOUT = 15_000;
 
@@ -119,7 +126,8 @@ const KNOWN = new Set([
 const KNOWN_CIRCUITS = new Set(["cgo"]);
 const KNOWN_STREAMS = new Set(["optimisticData", "connectTimeout"]);
 const KNOWN_PATH = new Set([
-  ...["maxCircuitDirtiness", "circuitBuildTimeout", "preemptive", "exitCountries", "strict", "geo"],
+  ...["maxCircuitDirtiness", "circuitBuildTimeout", "preemptive", "rotateEvery"],
+  ...["exitCountries", "strict", "geo"],
 ]);
 
 function wrong(message: string): TorError {
@@ -167,10 +175,17 @@ export function checkOptions(options: TorClientOptions): CheckedOptions {
 function checkPath(path: PathOptions): CheckedPathOptions {
   refuseUnknown(path, KNOWN_PATH, "path option");
   const { maxCircuitDirtiness = MAX_CIRCUIT_DIRTINESS, circuitBuildTimeout, preemptive = true } = path;
+  const { rotateEvery } = path;
   positive(maxCircuitDirtiness, "path.maxCircuitDirtiness");
   if (circuitBuildTimeout !== undefined) positive(circuitBuildTimeout, "path.circuitBuildTimeout");
   if (typeof preemptive !== "boolean") throw wrong("path.preemptive must be true or false");
-  return { maxCircuitDirtiness, circuitBuildTimeout, preemptive, exits: checkExitCountries(path) };
+  if (rotateEvery !== undefined) positive(rotateEvery, "path.rotateEvery");
+  if (rotateEvery !== undefined && rotateEvery < LEAST_ROTATION)
+    throw wrong(`path.rotateEvery must be at least ${LEAST_ROTATION} ms`);
+  return {
+    ...{ maxCircuitDirtiness, circuitBuildTimeout, preemptive, rotateEvery },
+    exits: checkExitCountries(path),
+  };
 }
 
 function checkCircuits(circuits: CircuitSettings): Required<CircuitSettings> {

@@ -1,13 +1,16 @@
 // What every user of the network needs below its circuits: channels, guards, one-hop directory circuits and the verified
 // view of the network, wired together. TorClient stands on it, and so does a bridge that only follows the consensus.
 
+import { settledWithin } from "../base/abort.ts";
 import { toHex, utf8 } from "../base/encoding.ts";
+import { toTorError } from "../base/errors.ts";
 import { MemoryQuota } from "../base/memory-quota.ts";
 import type { Ciphers, Clock, Dialer, Log, Store } from "../base/ports.ts";
 import { sha256 } from "../crypto/hash.ts";
 import type { NetDir, NetworkConfig } from "../directory/api.ts";
 import { DirectoryManager, type DirectoryManagerOptions } from "../directory/manager.ts";
 import { openChannel } from "../link/open-channel.ts";
+import { type Carriage, heldBy, mayBeWithheld } from "../path/blame.ts";
 import { type BridgeSuspicion, BridgeWatch } from "../path/bridge-watch.ts";
 import { BuildTimeouts } from "../path/build-timeout/keeper.ts";
 import { CircuitBuilder } from "../path/builder.ts";
@@ -21,6 +24,7 @@ import type { GuardEvent } from "../path/guards/sample.ts";
 import type { PaddingMode } from "../path/padding.ts";
 import { type CircuitInfo, CircuitRegistry } from "../path/registry.ts";
 import { PathSelector, type SelectorOptions } from "../path/select.ts";
+import { LinkAttempt, type LinkOutcome } from "./link-outcome.ts";
 
 export interface StackOptions {
   readonly network: NetworkConfig;
@@ -41,6 +45,8 @@ export interface StackOptions {
   readonly onDialled?: () => void;
   /** A relay proved its identity. */
   readonly onChannel?: () => void;
+  /** An attempt to open a channel has ended, and was not given up by us. */
+  readonly onLink?: (outcome: LinkOutcome) => void;
   readonly onCircuit?: (info: CircuitInfo) => void;
   readonly onGuard?: (event: GuardEvent) => void;
   /** A circuit is to be begun that nobody asked for. */
@@ -53,6 +59,9 @@ export interface StackOptions {
   >;
 }
 
+/** Milliseconds that `close` waits for what is being stored. */
+const LONGEST_SAVE = 2000;
+
 export class NetworkStack {
   readonly channels: ChannelPool;
   readonly registry: CircuitRegistry;
@@ -64,6 +73,7 @@ export class NetworkStack {
   readonly builder: CircuitBuilder;
   readonly directory: DirectoryManager;
   readonly #connector: CircuitDirectoryConnector;
+  readonly #clock: Clock;
   readonly #distinctSubnets: boolean;
   readonly #selection: SelectorOptions;
   #selector: PathSelector | undefined;
@@ -75,6 +85,7 @@ export class NetworkStack {
       exits: options.exits,
       onElsewhere: ({ message }) => log?.({ level: "warn", code: "path.exit-elsewhere", message }),
     };
+    this.#clock = clock;
     this.clockSkew = new ClockSkew(clock);
     this.bridges = new BridgeWatch({
       clock,
@@ -102,7 +113,10 @@ export class NetworkStack {
     });
     this.directory = new DirectoryManager({
       ...{ network, connector: this.#connector, store, clock, log },
-      shortage: (netdir) => shortageOf(netdir, guards.neededIds()),
+      shortage: (netdir) => {
+        guards.prepare(netdir);
+        return shortageOf(netdir, guards.neededIds());
+      },
       ...options.directory,
       onNetDir: (netdir) => {
         times.update(netdir);
@@ -126,7 +140,9 @@ export class NetworkStack {
   async close(): Promise<void> {
     this.#connector.close();
     this.channels.close();
-    await Promise.all([this.guards.flush(), this.buildTimeouts.flush()]);
+    const saved = Promise.all([this.guards.flush(), this.buildTimeouts.flush()]);
+    // Another tab may hold the store's locks and never let go.
+    await settledWithin(this.#clock, LONGEST_SAVE, saved);
   }
 
   #onSuspicion({ log, onBridge }: StackOptions, suspicion: BridgeSuspicion): void {
@@ -141,18 +157,20 @@ export class NetworkStack {
   }
 
   #channelPool(options: StackOptions): ChannelPool {
-    const { dialer, clock, log, ciphers, padding, onDialled, onChannel } = options;
+    const { dialer, clock, log, ciphers, padding, onDialled, onChannel, onLink } = options;
     return new ChannelPool({
       clock,
       padding,
       open: async (target, signal) => {
         const relay = toHex(target.rsaId).toUpperCase();
-        const through = new Set<string>();
+        const through: Carriage[] = [];
+        const attempt = new LinkAttempt(clock, onLink);
         const watched: Dialer = {
           dial: async (addresses, dialOptions) => {
             const avoid = this.bridges.avoid(relay);
-            const onBridge = (name: string) => void through.add(name);
+            const onBridge = (bridge: string) => void through.push({ bridge, at: clock.monotonic() });
             const duplex = await dialer.dial(addresses, { ...dialOptions, avoid, onBridge });
+            attempt.isDialled = true;
             onDialled?.();
             return duplex;
           },
@@ -161,11 +179,16 @@ export class NetworkStack {
         const opening = openChannel({
           ...{ dialer: watched, target, clock, signal, ciphers, stopRelayPadding, ...(log && { log }) },
         });
-        const channel = await opening.catch((error) => {
-          if (!signal.aborted && this.guards.has(relay)) this.bridges.failed(relay, through);
+        const channel = await opening.catch((thrown) => {
+          const error = toTorError(thrown);
+          if (signal.aborted) throw error;
+          if (this.guards.has(relay) && mayBeWithheld(error))
+            this.bridges.failed(relay, heldBy(through, clock.monotonic()));
+          attempt.failed(error);
           throw error;
         });
-        if (this.guards.has(relay)) this.bridges.reached(relay, through);
+        attempt.completed();
+        if (this.guards.has(relay)) this.bridges.reached(relay, new Set(through.map(({ bridge }) => bridge)));
         this.clockSkew.note(relay, channel.clockSkew);
         onChannel?.();
         return channel;

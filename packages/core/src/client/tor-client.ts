@@ -1,18 +1,20 @@
 // TorClient, the public API: a Tor client for any JavaScript runtime. One client stands for one network and one store.
 // Not in this room: protocol; which relays, when and why (path). Not yet here: WebSocket, onion services.
 
-import { TypedEventTarget } from "../base/events.ts";
-import type { Log } from "../base/ports.ts";
+import { type DetailEvent, TypedEventTarget } from "../base/events.ts";
+import type { Clock, Log } from "../base/ports.ts";
 import type { ResolvedAddress } from "../circuit/api.ts";
 import type { TorFetchInit } from "../net/fetch.ts";
 import type { TorSocket, TorSocketOptions } from "../net/socket.ts";
 import type { CircuitInfo } from "../path/registry.ts";
+import { Activity } from "./activity.ts";
 import type { ResolveOptions, SocketAddress, TorClientEvents, TorClientLike } from "./api.ts";
-import { Engine } from "./engine.ts";
+import { Engine, type EngineEvents, type Progress } from "./engine.ts";
 import { Guards } from "./guards.ts";
-import { checkOptions, type TorClientOptions } from "./options.ts";
-import { NetworkStack } from "./stack.ts";
-import { type ClientStats, guardStats, StreamCounter } from "./stats.ts";
+import { Meter } from "./metrics.ts";
+import { type CheckedOptions, checkOptions, type TorClientOptions } from "./options.ts";
+import { NetworkStack, type StackOptions } from "./stack.ts";
+import { type ClientStats, clientStats } from "./stats.ts";
 import type { ClientStatus } from "./status.ts";
 import { TorView } from "./view.ts";
 
@@ -20,7 +22,9 @@ import { TorView } from "./view.ts";
 export class TorClient extends TypedEventTarget<TorClientEvents> implements TorClientLike {
   readonly guards: Guards;
   readonly #engine: Engine<NetworkStack>;
-  readonly #streams = new StreamCounter();
+  readonly #clock: Clock;
+  readonly #meter = new Meter((metric) => this.emit("metric", metric));
+  readonly #activity: Activity;
   readonly #view: TorView;
 
   /** @throws TorError `bad-api-usage` for options that cannot be */
@@ -31,38 +35,26 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
       checked.log?.(event);
       if (event.level !== "debug") this.emit("log", event);
     };
+    this.#clock = checked.clock;
+    this.#activity = new Activity(checked.clock, this.#meter);
     this.#engine = new Engine(
       { ...checked, log },
-      {
-        status: (status) => this.emit("status", status),
-        stream: (info) => {
-          this.#streams.count(info);
-          this.emit("stream", info);
-        },
-      },
-      (progress) =>
-        new NetworkStack({
-          ...{ ...checked, log, exits: checked.path.exits },
-          circuitBuildTimeout: checked.path.circuitBuildTimeout,
-          onDialled: () => progress.advance("link"),
-          onChannel: () => progress.advance("consensus"),
-          onCircuitWanted: () => progress.circuitWanted(),
-          onCircuit: (info) => this.emit("circuit", info),
-          onGuard: (event) => this.emit("guard", event),
-          onBridge: (suspicion) => this.emit("bridge", suspicion),
-          directory: {
-            snapshots: checked.snapshots,
-            // The directory begins with the consensus before there is any channel to ask for it.
-            onProgress: ({ phase, fraction }) => {
-              if (phase !== "consensus" || fraction > 0) progress.advance(phase, fraction);
-            },
-            onTrouble: (error) => progress.trouble(error),
-          },
-        }),
+      this.#engineEvents(),
+      (progress) => new NetworkStack(this.#stackOptions({ ...checked, log }, progress)),
     );
     const engine = this.#engine;
     this.guards = new Guards(engine.network.guards, () => engine.load());
     this.#view = new TorView(engine.opener, [], checked.clock);
+  }
+
+  /** As of any EventTarget. `metric` events are made once somebody has listened to them. */
+  override addEventListener<K extends keyof TorClientEvents & string>(
+    type: K,
+    listener: (event: DetailEvent<TorClientEvents[K]>) => void,
+    options?: { once?: boolean; signal?: AbortSignal },
+  ): void {
+    super.addEventListener(type, listener, options);
+    if (type === "metric") this.#meter.listen();
   }
 
   /** How far the client is, and what is wrong. */
@@ -100,7 +92,7 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
 
   /** Streams from here on share no circuit with those before. Guards stay: new ones would make the client less safe. */
   newIdentity(): void {
-    this.#engine.pool.retireAll();
+    this.#engine.newIdentity();
   }
 
   /**
@@ -116,16 +108,10 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
     return this.#engine.network.registry.list();
   }
 
+  /** What the client did and has, of this moment. Cheap enough to be asked each second. */
   stats(): ClientStats {
-    const { registry, channels, guards, memory } = this.#engine.network;
-    const open = registry.list().filter(({ state }) => state === "open").length;
-    return {
-      channels: channels.size,
-      circuits: { open, building: registry.list().length - open, ...registry.counts },
-      streams: this.#streams.stats,
-      memory: { used: memory.used, limit: memory.limit },
-      guards: guardStats(guards.export()),
-    };
+    const { network, isDormant: dormant } = this.#engine;
+    return clientStats(network, this.#activity, { dormant, now: this.#clock.now() });
   }
 
   /** Ends all streams, circuits and channels. What waits is rejected with `aborted`. */
@@ -135,5 +121,56 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #engineEvents(): EngineEvents {
+    const activity = this.#activity;
+    return {
+      status: (status) => this.emit("status", status),
+      stream: (info) => {
+        activity.stream(info);
+        this.emit("stream", info);
+      },
+      circuitRetried: (error) => activity.circuitRetried(error),
+      rotated: () => activity.rotated(),
+      tick: () => this.#tellTraffic(),
+    };
+  }
+
+  #stackOptions(checked: CheckedOptions, progress: Progress): StackOptions {
+    const activity = this.#activity;
+    return {
+      ...{ ...checked, exits: checked.path.exits, circuitBuildTimeout: checked.path.circuitBuildTimeout },
+      onDialled: () => progress.advance("link"),
+      onChannel: () => progress.advance("consensus"),
+      onLink: (outcome) => activity.link(outcome),
+      onCircuitWanted: () => progress.circuitWanted(),
+      onCircuit: (info) => {
+        activity.circuit(info);
+        if (info.state === "closed") this.#tellTraffic();
+        this.emit("circuit", info);
+      },
+      onGuard: (event) => {
+        activity.guard(event);
+        this.emit("guard", event);
+      },
+      onBridge: (suspicion) => this.emit("bridge", suspicion),
+      directory: {
+        snapshots: checked.snapshots,
+        // The directory begins with the consensus before there is any channel to ask for it.
+        onProgress: ({ phase, fraction }) => {
+          if (phase !== "consensus" || fraction > 0) progress.advance(phase, fraction);
+        },
+        onTrouble: (error) => {
+          activity.directoryFailed(error);
+          progress.trouble(error);
+        },
+      },
+    };
+  }
+
+  /** Cells are too many to be told one by one. */
+  #tellTraffic(): void {
+    this.#activity.traffic(this.#engine.network.registry.totalTraffic());
   }
 }

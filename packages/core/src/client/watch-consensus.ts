@@ -48,7 +48,7 @@ export async function watchConsensus(options: WatchOptions): Promise<void> {
     await retry(
       {
         ...{ policy: POLICY, clock, signal },
-        retryable: ({ kind }) => kind !== "bad-api-usage" && kind !== "limit",
+        retryable: ({ kind, code }) => kind !== "bad-api-usage" && code !== "ALLIUM_E_OBSOLETE",
         onRetry: (error, delay) =>
           log?.({
             level: "warn",

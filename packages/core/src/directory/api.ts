@@ -69,7 +69,10 @@ export interface Relay extends HopTarget {
 }
 
 /** A relay as a consensus lists it, be its microdescriptor at hand or not. */
-export type ListedRelay = Pick<Relay, "rsaId" | "flags" | "bandwidth" | "unmeasured">;
+export type ListedRelay = Pick<
+  Relay,
+  "rsaId" | "nickname" | "addresses" | "flags" | "bandwidth" | "unmeasured"
+>;
 
 /** A verified consensus with the microdescriptors at hand. Immutable. */
 export interface NetDir {

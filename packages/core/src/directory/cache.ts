@@ -1,13 +1,17 @@
 // The directory's documents in the Store, kept per network. What comes out of here was merely stored: the manager
 // verifies all of it again. Microdescriptors lie in packs, which are appended and now and then written anew.
 
+import { settledWithin } from "../base/abort.ts";
 import { concat } from "../base/bytes.ts";
 import { fromLatin1, fromUtf8, toHex, utf8 } from "../base/encoding.ts";
 import { toTorError } from "../base/errors.ts";
-import type { Log, Store } from "../base/ports.ts";
+import type { Clock, Log, Store } from "../base/ports.ts";
 import { Turn } from "../base/turn.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { microdescriptorDigest, splitMicrodescriptors } from "./documents/microdescriptor.ts";
+
+/** Milliseconds that anybody waits for a writing. */
+const LONGEST_SAVE = 20_000;
 
 /** Bytes of a pack, about: few values in the store, none of them huge. */
 const PACK_SIZE = 4 * 1024 * 1024;
@@ -30,11 +34,13 @@ export interface StoredDirectory {
 export class DirectoryCache {
   readonly #store: Store;
   readonly #prefix: string;
+  readonly #clock: Clock;
   readonly #log: Log | undefined;
 
   /** @param authorities v3idents, upper-case: they are what tells one network from another */
-  constructor(store: Store, authorities: ReadonlySet<string>, log?: Log) {
+  constructor(store: Store, authorities: ReadonlySet<string>, clock: Clock, log?: Log) {
     this.#store = store;
+    this.#clock = clock;
     this.#prefix = `directory/${toHex(sha256(utf8([...authorities].sort().join()))).slice(0, 16)}/`;
     this.#log = log;
   }
@@ -152,14 +158,15 @@ export class DirectoryCache {
 
   /** Writes what `build` returns in one step; a store that refuses is no reason to stop. */
   async #save(build: () => Promise<ReadonlyMap<string, Uint8Array | undefined>>): Promise<void> {
-    try {
-      await this.#store.lock(`${this.#prefix}write`, async () => {
+    const written = this.#store
+      .lock(`${this.#prefix}write`, async () => {
         const entries = await build();
         await this.#store.set(new Map([...entries].map(([name, value]) => [this.#prefix + name, value])));
-      });
-    } catch (error) {
-      this.#complain("directory-cache-unwritable", error);
-    }
+      })
+      .catch((error) => this.#complain("directory-cache-unwritable", error));
+    // Another tab may hold the lock and never let go.
+    if (!(await settledWithin(this.#clock, LONGEST_SAVE, written)))
+      this.#complain("directory-cache-unwritable", undefined);
   }
 
   #complain(code: string, error: unknown): void {

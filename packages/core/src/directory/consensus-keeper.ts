@@ -144,6 +144,8 @@ export class ConsensusKeeper {
   }
 
   #hold(consensus: Consensus): void {
+    // Another fetch may have been faster.
+    if (this.#held !== undefined && consensus.validAfter < this.#held.validAfter) return;
     this.#held = consensus;
     this.#floor = Math.max(this.#floor, consensus.validAfter);
     const missing = missingRecommended(consensus);

@@ -24,7 +24,7 @@ export const downloadPolicy: RetryPolicy = {
 };
 
 /** Errors that no other cache can mend. */
-const FINAL: ReadonlySet<TorErrorKind> = new Set(["bad-api-usage", "clock-skew", "limit", "storage-denied"]);
+const FINAL: ReadonlySet<TorErrorKind> = new Set(["bad-api-usage", "clock-skew", "storage-denied"]);
 
 export interface DownloaderOptions {
   readonly connector: DirectoryConnector;
@@ -75,7 +75,7 @@ export class Downloader {
       policy: download.policy,
       clock: this.#options.clock,
       signal: download.signal,
-      retryable: (error: TorError) => !FINAL.has(error.kind),
+      retryable: ({ kind, code }: TorError) => !FINAL.has(kind) && code !== "ALLIUM_E_OBSOLETE",
       onRetry: (error: TorError) => this.#report(download.name, error),
     };
     return retry(options, async (attempt) => {

@@ -69,6 +69,7 @@ export class DirectoryManager {
   readonly #microdescriptors: MicrodescriptorKeeper;
   readonly #snapshots: Snapshots | undefined;
   #netdir: NetDir | undefined;
+  #bootstrapping: Promise<NetDir> | undefined;
   /** Why the held consensus could not be put to use. */
   #lacking: string | undefined;
   #loaded = false;
@@ -79,7 +80,7 @@ export class DirectoryManager {
     this.#options = options;
     const { network, connector, store, clock, log, onTrouble } = options;
     const authorities = configuredAuthorities(network);
-    const cache = new DirectoryCache(store, authorities, log);
+    const cache = new DirectoryCache(store, authorities, clock, log);
     const downloader = new Downloader({ connector, clock, log, onTrouble });
     const certificates = new CertificateKeeper(authorities, downloader);
     this.#consensus = new ConsensusKeeper({ authorities, certificates, cache, downloader, clock, log });
@@ -105,10 +106,17 @@ export class DirectoryManager {
 
   /**
    * A view of the network: the stored one where it is still valid, a fetched one otherwise. What is not needed for it to be
-   * safe to use is still being fetched when it comes.
+   * safe to use is still being fetched when it comes. Who asks meanwhile gets the same, until the first one's signal aborts.
    * @throws TorError why there is none: of the last try, once all have failed
    */
-  async bootstrap({ signal }: { readonly signal: AbortSignal }): Promise<NetDir> {
+  bootstrap({ signal }: { readonly signal: AbortSignal }): Promise<NetDir> {
+    this.#bootstrapping ??= this.#bootstrap(signal).finally(() => {
+      this.#bootstrapping = undefined;
+    });
+    return this.#bootstrapping;
+  }
+
+  async #bootstrap(signal: AbortSignal): Promise<NetDir> {
     if (!this.#loaded) await this.load();
     if (!this.#isLive()) await this.#bootstrapConsensus(signal);
     const failure = await this.#enoughMicrodescriptors(signal);
@@ -131,14 +139,15 @@ export class DirectoryManager {
           missing.succeeded(this.#now());
         }
         await this.#completeMicrodescriptors(signal);
-        await this.#consensus.completeCertificates(this.#asking(signal));
+        await this.#completeCertificates(signal);
         if (this.#missing().length === 0) missing.at = Number.POSITIVE_INFINITY;
         else missing.failed(this.#now(), missingPolicy);
       } catch (thrown) {
         if (signal.aborted) return;
         const message = "the directory could not be brought up to date";
         this.#report("warn", "directory-refresh-failed", message, thrown);
-        consensus.failed(this.#now(), this.#refreshPolicy());
+        if (this.#now() >= consensus.at) consensus.failed(this.#now(), this.#refreshPolicy());
+        else missing.failed(this.#now(), missingPolicy);
       }
     }
   }
@@ -173,10 +182,25 @@ export class DirectoryManager {
     return held !== undefined && isCurrent(held, this.#now());
   }
 
+  /** Those of authorities whose signature was not needed: nothing depends on them for now. */
+  async #completeCertificates(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#consensus.completeCertificates(this.#asking(signal));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      this.#report("info", "directory-certificates-missing", "not all certificates can be had", error);
+    }
+  }
+
   // --- microdescriptors ----------------------------------------------------------------------------------------------
 
   /** Fulfilled when the view may be used, or when nothing more can be had. */
   async #enoughMicrodescriptors(signal: AbortSignal): Promise<TorError | undefined> {
+    if (this.#isInUse()) {
+      if (this.#missing().length > 0 && this.#completing === undefined)
+        void this.#completeMicrodescriptors(signal);
+      return undefined;
+    }
     let enough: (none: undefined) => void = () => {};
     const early = new Promise<undefined>((resolve) => {
       enough = resolve;
@@ -208,7 +232,8 @@ export class DirectoryManager {
       this.#progress("microdescriptors", 1 - still / wanted.size);
       if (wanted.size - still < nextTry || this.#isInUse()) return;
       nextTry = wanted.size - still + wanted.size * TRY_STEP;
-      if (this.#publish()) onEnough();
+      // Stored before it is relied on: the next start should not have to fetch it again.
+      if (this.#publish()) void this.#microdescriptors.save(wanted).finally(onEnough);
     };
     // A few that changed are cheaper through Tor.
     if (this.#snapshots !== undefined && this.#missing().length > wanted.size * SNAPSHOT_WORTH) {

@@ -21,6 +21,8 @@ export class MicrodescriptorKeeper {
   readonly #downloader: Downloader;
   readonly #log: Log | undefined;
   #held = new Map<string, Microdescriptor | null>();
+  /** Fetched and not stored yet. */
+  #unsaved: Uint8Array[] = [];
 
   constructor(cache: DirectoryCache, downloader: Downloader, log: Log | undefined) {
     this.#cache = cache;
@@ -77,19 +79,27 @@ export class MicrodescriptorKeeper {
   ): Promise<TorError | undefined> {
     const missing = this.missing(wanted);
     if (missing.length === 0) return undefined;
-    const added: Uint8Array[] = [];
     const pool = new MicrodescriptorPool();
+    let left = missing.length;
     const take = (digest: string, bytes: Uint8Array) => {
       this.#take(digest, bytes, pool);
-      added.push(bytes);
+      this.#unsaved.push(bytes);
+      left--;
     };
-    const part = () => onPart(missing.length - added.length);
     try {
-      return await fetchMicrodescriptors(this.#downloader, missing, take, part, options);
+      return await fetchMicrodescriptors(this.#downloader, missing, take, () => onPart(left), options);
     } finally {
       // What came before an abort need not be fetched again.
-      if (added.length > 0) await this.#cache.addMicrodescriptors(added, wanted);
+      await this.save(wanted);
     }
+  }
+
+  /** Stores what came so far. */
+  async save(wanted: ReadonlySet<string>): Promise<void> {
+    if (this.#unsaved.length === 0) return;
+    const added = this.#unsaved;
+    this.#unsaved = [];
+    await this.#cache.addMicrodescriptors(added, wanted);
   }
 
   #take(digest: string, bytes: Uint8Array, pool: MicrodescriptorPool): void {

@@ -4,6 +4,7 @@
 
 import { withTimeout } from "../base/abort.ts";
 import { concat } from "../base/bytes.ts";
+import { systemClock } from "../base/clock.ts";
 import { TorError, toTorError } from "../base/errors.ts";
 import type { Clock, Log, Store } from "../base/ports.ts";
 import type { NetworkConfig, SnapshotName, SnapshotSource } from "./api.ts";
@@ -98,7 +99,7 @@ export async function readSnapshot(
   store: Store,
   network: NetworkConfig,
 ): Promise<DirectorySnapshot | undefined> {
-  const cache = new DirectoryCache(store, configuredAuthorities(network));
+  const cache = new DirectoryCache(store, configuredAuthorities(network), systemClock);
   const { consensus, certificates } = await cache.load();
   if (consensus === undefined) return undefined;
   const { validAfter, freshUntil, validUntil, routers } = await parseConsensus(consensus);

@@ -19,6 +19,33 @@ export function isRelaysFault({ kind, code }: TorError): boolean {
   return !isBridges && kind !== "aborted" && code !== "ALLIUM_E_OFFLINE";
 }
 
+/** Whether a bridge may have kept the relay away by this: not where it only says something of itself or of its client. */
+export function mayBeWithheld(error: TorError): boolean {
+  return error.kind !== "bridge-refused" || RELAY_REFUSED.has(error.code);
+}
+
+/** A bridge that took a connection on, and the monotonic time when it did. */
+export interface Carriage {
+  readonly bridge: string;
+  readonly at: number;
+}
+
+/**
+ * Whose word the failure of a connection is, that went through these bridges one after the other: of the one that had it
+ * longest. One connection is never the word of two.
+ */
+export function heldBy(through: readonly Carriage[], now: number): ReadonlySet<string> {
+  let holder: string | undefined;
+  let longest = 0;
+  for (const [i, { bridge, at }] of through.entries()) {
+    const held = (through[i + 1]?.at ?? now) - at;
+    if (held < longest) continue;
+    longest = held;
+    holder = bridge;
+  }
+  return new Set(holder === undefined ? [] : [holder]);
+}
+
 /** Whether another relay may do better, be this one to blame or not. */
 export function mayOtherRelayDo(error: TorError): boolean {
   return isRelaysFault(error) || RELAY_REFUSED.has(error.code);

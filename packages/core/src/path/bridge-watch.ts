@@ -12,6 +12,12 @@ export interface BridgeSuspicion {
   readonly failed: number;
 }
 
+/** How guards fared through a bridge within a day. */
+export interface BridgeUse extends BridgeSuspicion {
+  /** Whether more failed than chance explains. */
+  readonly suspected: boolean;
+}
+
 export interface BridgeWatchOptions {
   readonly clock: Clock;
   /** A bridge fell under suspicion, once a day at the most. */
@@ -24,6 +30,8 @@ const DAY = 86_400_000;
  * the sample, so that tomorrow's are the same.
  */
 const GUARDS_A_DAY = 8;
+/** Guards whose bridge is remembered: more than a sample holds. */
+const MAX_CARRIERS = 256;
 /** A bridge is judged from this many guards on. */
 const LEAST_TRIED = 5;
 const MOST_FAILED = 1 / 5;
@@ -34,9 +42,7 @@ const LONGEST_WAIT = 600_000;
 
 interface Guard {
   readonly since: number;
-  /** Bridges through which it was last reached. */
-  through: ReadonlySet<string>;
-  /** Bridges through which it failed since then. */
+  /** Bridges through which it failed since it was last reached. */
   readonly failedThrough: Set<string>;
   failures: number;
   retryAt: number;
@@ -54,21 +60,30 @@ export class BridgeWatch {
   /** Those tried through bridges within a day. */
   readonly #guards = new Map<string, Guard>();
   readonly #bridges = new Map<string, Bridge>();
+  /** Through which bridge each guard was last reached; for as long as it may be in use. */
+  readonly #carriers = new Map<string, string>();
 
   constructor(options: BridgeWatchOptions) {
     this.#options = options;
   }
 
-  /** A guard proved its identity through these bridges; none when it was dialled without. */
+  /** A guard is about to be tried: were it through a bridge, it is one of those that are counted. */
+  begun(guard: string): void {
+    if (this.#bridges.size > 0) this.#guard(guard);
+  }
+
+  /** A guard proved its identity; the last of these bridges carried it there, none when it was dialled without. */
   reached(guard: string, through: ReadonlySet<string>): void {
-    for (const name of through) {
-      const bridge = this.#bridge(name);
-      bridge.tried.add(guard);
-      bridge.failed.delete(guard);
-    }
-    if (through.size === 0) return;
+    const carrier = [...through].at(-1);
+    this.#carriers.delete(guard);
+    if (carrier === undefined) return;
+    this.#carriers.set(guard, carrier);
+    const oldest = this.#carriers.keys().next().value;
+    if (this.#carriers.size > MAX_CARRIERS && oldest !== undefined) this.#carriers.delete(oldest);
+    const bridge = this.#bridge(carrier);
+    bridge.tried.add(guard);
+    bridge.failed.delete(guard);
     const entry = this.#guard(guard);
-    entry.through = through;
     entry.failedThrough.clear();
     entry.failures = 0;
     entry.retryAt = 0;
@@ -92,12 +107,13 @@ export class BridgeWatch {
 
   /** A guard that was reached fell silent before it did anything: whoever carried its bytes can do that as well. */
   cutOff(guard: string): void {
-    this.failed(guard, this.#guards.get(guard)?.through ?? new Set());
+    const carrier = this.#carriers.get(guard);
+    if (carrier !== undefined) this.failed(guard, new Set([carrier]));
   }
 
   /** Whether it was reached through a bridge, which may do with its bytes what it likes but read or change them. */
   isBehindBridge(guard: string): boolean {
-    return (this.#guards.get(guard)?.through.size ?? 0) > 0;
+    return this.#carriers.has(guard);
   }
 
   /** Whether its failures count against the guard: no bridge was between, or a second one agrees. */
@@ -114,10 +130,24 @@ export class BridgeWatch {
     return [...this.#guards.keys()].some((guard) => this.isHeldBack(guard));
   }
 
+  /** The device is on another network: what failed on the last is worth a try. */
+  networkChanged(): void {
+    for (const entry of this.#guards.values()) {
+      entry.failures = 0;
+      entry.retryAt = 0;
+    }
+  }
+
+  /** A person chose other guards: those of before are not counted any more. */
+  forgetGuards(): void {
+    this.#guards.clear();
+  }
+
   /** Whether it may be tried today: it was already, or few were. Nothing is bounded without bridges. */
   mayTry(guard: string): boolean {
     this.#forget();
-    return this.#guards.has(guard) || this.#guards.size < GUARDS_A_DAY;
+    const isKnown = this.#guards.has(guard) || this.#carriers.has(guard);
+    return isKnown || this.#guards.size < GUARDS_A_DAY;
   }
 
   /** Bridges that should not carry the next try: those through which it failed, and those under suspicion. */
@@ -128,10 +158,20 @@ export class BridgeWatch {
     return avoid;
   }
 
+  /** The bridges that guards were tried through within a day. */
+  list(): BridgeUse[] {
+    this.#forget();
+    return [...this.#bridges].map(([bridge, { tried, failed, suspected }]) => ({
+      ...{ bridge, tried: tried.size, failed: failed.size, suspected },
+    }));
+  }
+
   #judge(name: string, bridge: Bridge): void {
     const { tried, failed } = bridge;
     if (bridge.suspected || tried.size < LEAST_TRIED || failed.size <= tried.size * MOST_FAILED) return;
     bridge.suspected = true;
+    // It is left for a day from now on.
+    bridge.since = this.#now();
     this.#options.onSuspicion({ bridge: name, tried: tried.size, failed: failed.size });
   }
 
@@ -141,7 +181,6 @@ export class BridgeWatch {
     if (known !== undefined) return known;
     const entry: Guard = {
       since: this.#now(),
-      through: new Set(),
       failedThrough: new Set(),
       failures: 0,
       retryAt: 0,

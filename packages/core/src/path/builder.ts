@@ -69,6 +69,7 @@ export class CircuitBuilder {
     try {
       const circuit = await this.#build(id, request, first);
       registry.opened(id, circuit.hops);
+      registry.watch(request.purpose, circuit);
       circuit.closed.then((error) => registry.closed(id, error));
       return circuit;
     } catch (error) {
@@ -91,7 +92,11 @@ export class CircuitBuilder {
       ...{ clock, times, hops: 1 + request.others.length, signal: request.signal },
       run: (signal, progress) => this.#hops(id, request, channel, plan, signal, progress),
       mayGiveUp: () => registry.isAnyOpen(request.purpose),
-      onGiveUp: (error, { hops }) => (hops === 0 ? guard?.failed(error, true) : guard?.failedLater(error)),
+      onGiveUp: (error, { hops }) => {
+        if (hops === 0) channels.retire(channel);
+        if (hops === 0) guard?.failed(error, true);
+        else guard?.failedLater(error);
+      },
     });
     circuit.closed.then((error) => guard?.closed(error));
     try {
@@ -114,6 +119,7 @@ export class CircuitBuilder {
     const guard = "relay" in request.first ? request.first.guard : undefined;
     const failed = (thrown: unknown): TorError => {
       const error = toTorError(thrown);
+      if (progress.hops === 0 && isSilence(error)) this.#options.channels.retire(channel);
       if (error.kind === "aborted") guard?.gaveUp();
       else if (progress.hops > 0) guard?.failedLater(error);
       else guard?.failed(error, true);
@@ -186,4 +192,9 @@ interface Plan {
   /** Undefined for a fallback directory, of which no onion key is known. */
   readonly first: HopHandshake | undefined;
   readonly others: readonly { readonly relay: Relay; readonly handshake: Promise<HopHandshake> }[];
+}
+
+/** Not a word came back: the next circuit is better begun on another link. */
+function isSilence({ code }: TorError): boolean {
+  return code === "ALLIUM_E_CIRCUIT_TIMEOUT";
 }

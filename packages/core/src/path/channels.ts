@@ -36,6 +36,8 @@ interface Entry {
 export class ChannelPool {
   readonly #options: ChannelPoolOptions;
   readonly #entries = new Map<string, Entry>();
+  /** Those that carry circuits still, and get no new ones. */
+  readonly #retired = new Set<Channel>();
   #closed: TorError | undefined;
   #stopSweep: (() => void) | undefined;
 
@@ -72,6 +74,17 @@ export class ChannelPool {
     }
   }
 
+  /** Nothing new goes over a channel on which nobody answers; it closes with its last circuit. */
+  retire(channel: Channel): void {
+    for (const [key, entry] of this.#entries) {
+      if (entry.channel !== channel) continue;
+      this.#forget(key, entry);
+      this.#retired.add(channel);
+      channel.closed.then(() => this.#retired.delete(channel));
+      this.#startSweep();
+    }
+  }
+
   /** Closes all channels and refuses new ones. */
   close(error = new TorError("aborted", "ALLIUM_E_CLOSED", "the client is closed")): void {
     if (this.#closed !== undefined) return;
@@ -81,7 +94,9 @@ export class ChannelPool {
       entry.controller.abort(error);
       entry.channel?.close(error);
     }
+    for (const channel of this.#retired) channel.close(error);
     this.#entries.clear();
+    this.#retired.clear();
   }
 
   #open(key: string, target: ChannelTarget): Entry {
@@ -122,11 +137,12 @@ export class ChannelPool {
     timer.fired.then(() => {
       this.#stopSweep = undefined;
       this.#sweep();
-      if (this.#entries.size > 0) this.#startSweep();
+      if (this.#entries.size + this.#retired.size > 0) this.#startSweep();
     });
   }
 
   #sweep(): void {
+    for (const channel of [...this.#retired]) if (channel.circuitCount === 0) channel.close();
     const now = this.#options.clock.monotonic();
     for (const [key, entry] of this.#entries) {
       const unusedSince = entry.channel?.unusedSince;

@@ -96,7 +96,7 @@ export class CircuitPool {
   async buildAhead(target: ExitTarget, signal?: AbortSignal): Promise<void> {
     await this.#retrying(signal, async () => {
       const spare = [...this.#entries].find(
-        (entry) => entry.isolation === undefined && this.#serves(entry, target),
+        (entry) => entry.isolation === undefined && this.#serves(entry, target) && !this.#isStale(entry),
       );
       await (spare ?? this.#start(target)).ready;
     });
@@ -121,11 +121,6 @@ export class CircuitPool {
   /** Lets no more streams onto any circuit of now. */
   retireAll(): void {
     for (const entry of [...this.#entries]) this.#retire(entry);
-  }
-
-  /** Closes what was built ahead: it was built under other circumstances. */
-  retireUnused(): void {
-    for (const entry of [...this.#entries]) if (entry.isolation === undefined) this.#retire(entry);
   }
 
   /** Closes everything at once. */

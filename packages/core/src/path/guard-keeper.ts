@@ -1,11 +1,11 @@
 // The client's guards between the algorithm (guards/, guard-spec 4) and the rest: kept in the Store, asked for circuits, told
 // what became of them, and shielded from bridges that would steer (bridge-watch.ts).
 
-import { type Deferred, deferred } from "../base/abort.ts";
+import { type Deferred, deferred, settledWithin } from "../base/abort.ts";
 import { toHex } from "../base/encoding.ts";
 import { TorError } from "../base/errors.ts";
 import type { Clock, Log, Store, Timer } from "../base/ports.ts";
-import type { NetDir, Relay } from "../directory/api.ts";
+import type { ListedRelay, NetDir, Relay } from "../directory/api.ts";
 import { isRelaysFault } from "./blame.ts";
 import type { BridgeWatch } from "./bridge-watch.ts";
 import { GuardStore } from "./guard-store.ts";
@@ -19,7 +19,7 @@ export interface GuardKeeperOptions {
   readonly key: string;
   readonly clock: Clock;
   /** A relay to add to the sample, by weight. */
-  readonly sample: (netdir: NetDir, allowed: (relay: Relay) => boolean) => Relay | undefined;
+  readonly sample: (netdir: NetDir, allowed: (relay: ListedRelay) => boolean) => ListedRelay | undefined;
   readonly watch: BridgeWatch;
   /** A circuit waits for better guards, and nobody tries these: another circuit is to be begun (guard-spec 4.11). */
   readonly onWanted?: (() => void) | undefined;
@@ -32,6 +32,12 @@ const LOOK_INTERVAL = 5000;
 /** Milliseconds between two circuits that are begun for guards to be tried. */
 const WANTED_INTERVAL = 1000;
 
+const TIMEOUT = "ALLIUM_E_CIRCUIT_TIMEOUT";
+/** Links that are closed, stand still or carry what does not decrypt. What decrypts and breaks the rules is the relay's. */
+const CARRIERS_DOING = /^ALLIUM_E_(?:LINK|TLS|BRIDGE|CONNECTION|DIAL)_/;
+const BEHIND_ITS_KEYS = /^ALLIUM_E_LINK_/;
+/** Milliseconds that a circuit waits for its guard to be written down. */
+const LONGEST_SAVE = 5000;
 /** Times that a guard is chosen anew because a client that shares the store was first. */
 const SHARED_TRIES = 3;
 
@@ -44,6 +50,8 @@ export class GuardKeeper {
   #netdir: NetDir | undefined;
   #wake: Timer | undefined;
   #wantedAt = Number.NEGATIVE_INFINITY;
+  /** The last writing failed. */
+  #isUnsaved = false;
   #loaded = false;
 
   constructor(options: GuardKeeperOptions) {
@@ -77,13 +85,20 @@ export class GuardKeeper {
     for (let tries = 1; ; tries++) {
       this.#update(netdir);
       const circuit = this.#select(use, allowed);
+      this.#options.watch.begun(fingerprintOf(circuit.relay));
       // Written down before it is used: a guard that is forgotten is a guard sampled anew.
-      await this.#saveIfDirty();
+      void this.#saveIfDirty();
+      await this.#untilSaved();
       if (tries === SHARED_TRIES || this.#sample.has(fingerprintOf(circuit.relay)))
         return this.#ticket(circuit);
       // Another client of this store sampled others at the same time, and was first.
       this.#sample.gaveUp(circuit);
     }
+  }
+
+  /** Chooses guards, if there are none yet, from a view that may still lack microdescriptors: some of theirs, perhaps. */
+  prepare(netdir: NetDir): void {
+    if (this.#netdir === undefined && this.#loaded) this.#update(netdir);
   }
 
   /** RSA identities (upper-case hex) of guards whose microdescriptors must be at hand. */
@@ -98,6 +113,7 @@ export class GuardKeeper {
 
   /** The network came back, or is another one: what failed in the other says nothing any more. */
   networkChanged(): void {
+    this.#options.watch.networkChanged();
     this.#sample.markAllMaybeReachable();
   }
 
@@ -127,13 +143,15 @@ export class GuardKeeper {
   /** With another sample than before. */
   async #begin(): Promise<void> {
     if (this.#netdir !== undefined) this.#sample.update(this.#netdir);
+    this.#options.watch.forgetGuards();
     this.#settleWaiting();
     this.#sample.takeDirty();
-    await this.#store.replace(this.export());
+    this.#isUnsaved = !(await this.#store.replace(() => this.export()));
   }
 
   #update(netdir: NetDir): void {
-    if (this.#netdir === netdir) return;
+    // A download that began before may still name an older one.
+    if (this.#netdir === netdir || netdir.validAfter < (this.#netdir?.validAfter ?? 0)) return;
     this.#netdir = netdir;
     this.#sample.update(netdir);
     this.#settleWaiting();
@@ -192,7 +210,8 @@ export class GuardKeeper {
         }),
       gaveUp: () => once(() => this.#sample.gaveUp(circuit)),
       closed: (error) => {
-        if (error !== undefined && this.#isBias(relay, error))
+        // A guard that is restarted takes all circuits of its link along.
+        if (error !== undefined && !isCut(error) && this.#isBias(relay, error))
           this.#sample.noteCircuit(circuit, "failed-after-first-hop");
         this.#sample.gaveUp(circuit);
         this.#settle(circuit, betterGuard());
@@ -203,8 +222,8 @@ export class GuardKeeper {
 
   /** Whether a circuit failed behind its guard in a way that may be the guard's doing (path-spec 7). */
   #isBias(relay: Relay, error: TorError): boolean {
-    if (isCut(error))
-      return error.kind === "circuit-collapse" && !this.#options.watch.isBehindBridge(fingerprintOf(relay));
+    const { watch } = this.#options;
+    if (isCut(error)) return error.kind === "circuit-collapse" && !watch.isBehindBridge(fingerprintOf(relay));
     return error.kind === "circuit-collapse" || error.kind === "protocol-violation";
   }
 
@@ -238,22 +257,25 @@ export class GuardKeeper {
   }
 
   async #saveIfDirty(): Promise<void> {
-    if (!this.#loaded || !this.#sample.takeDirty()) return;
-    await this.#store.write(
+    const isDirty = this.#sample.takeDirty() || this.#isUnsaved;
+    if (!this.#loaded || !isDirty) return;
+    this.#isUnsaved = !(await this.#store.write(
       () => this.export(),
       (state) => this.#sample.adopt(state),
-    );
+    ));
+  }
+
+  /** A store that another tab holds fast costs some seconds, not the circuit. */
+  async #untilSaved(): Promise<void> {
+    await settledWithin(this.#options.clock, LONGEST_SAVE, this.#store.flush());
   }
 }
 
-/** Silence, where whoever carries the bytes may be the reason; a DESTROY or a wrong answer is the relay's own. */
+/** What the link came to, where whoever carries its bytes may be the reason; a DESTROY or a wrong answer is the relay's own. */
 function isCut({ kind, code }: TorError): boolean {
-  return (
-    kind === "offline" ||
-    kind === "bridge-unreachable" ||
-    kind === "bridge-refused" ||
-    code === "ALLIUM_E_CIRCUIT_TIMEOUT"
-  );
+  if (kind === "offline" || kind === "bridge-unreachable" || kind === "bridge-refused") return true;
+  if (kind === "protocol-violation" && BEHIND_ITS_KEYS.test(code)) return false;
+  return code === TIMEOUT || CARRIERS_DOING.test(code);
 }
 
 function fingerprintOf(relay: Relay): string {

@@ -28,7 +28,9 @@ export class GuardStore {
   readonly #key: string;
   readonly #warn: (code: string, message: string) => void;
   #seen: Written = NEVER;
-  #last: Promise<void> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
+  #replacements = 0;
+  #isFailing = false;
 
   constructor(store: Store, key: string, warn: (code: string, message: string) => void) {
     this.#store = store;
@@ -57,10 +59,14 @@ export class GuardStore {
   /**
    * Stores the sample as `ours` gives it then. Where another client wrote since, `take` is given what both come to before
    * that is stored. A store that fails costs persistence, not service.
+   * @returns whether it is stored
    */
-  write(ours: () => GuardState, take: (state: GuardState) => void): Promise<void> {
+  write(ours: () => GuardState, take: (state: GuardState) => void): Promise<boolean> {
+    const begun = this.#replacements;
     return this.#inTurn(async () => {
       const bytes = await this.#store.get(this.#key);
+      // What replaces all this is stored next, and must not be mixed with what was before.
+      if (this.#replacements !== begun) return;
       const stored = bytes === undefined ? undefined : parse(bytes);
       if (
         stored !== undefined &&
@@ -77,9 +83,10 @@ export class GuardStore {
     });
   }
 
-  /** Stores a sample that has nothing to do with the one before. */
-  replace(state: GuardState): Promise<void> {
-    return this.#inTurn(() => this.#put({ epoch: toHex(randomBytes(8)), revision: 1 }, state));
+  /** Stores a sample that has nothing to do with the one before. @returns whether it is stored */
+  replace(ours: () => GuardState): Promise<boolean> {
+    this.#replacements++;
+    return this.#inTurn(() => this.#put({ epoch: toHex(randomBytes(8)), revision: 1 }, ours()));
   }
 
   /** Fulfilled when everything is written down. */
@@ -94,11 +101,22 @@ export class GuardStore {
     this.#seen = { epoch, revision };
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    this.#last = this.#last
+  #inTurn(work: () => Promise<void>): Promise<boolean> {
+    const done = this.#last
       .then(() => this.#store.lock(this.#key, work))
-      .catch(() => this.#warn("guards.not-saved", "the guards could not be stored"));
-    return this.#last;
+      .then(
+        () => this.#ended(true),
+        () => this.#ended(false),
+      );
+    this.#last = done;
+    return done;
+  }
+
+  /** A store that goes on failing is complained of once. */
+  #ended(isStored: boolean): boolean {
+    if (!isStored && !this.#isFailing) this.#warn("guards.not-saved", "the guards could not be stored");
+    this.#isFailing = !isStored;
+    return isStored;
   }
 }
 

@@ -1,9 +1,9 @@
-// Every circuit of the client in one list, for drawing and for events. It decides nothing.
+// Every circuit of the client in one list, for drawing and for events, with the bytes they carried. It decides nothing.
 
 import { formatSocketAddress } from "../base/address.ts";
 import { toHex } from "../base/encoding.ts";
 import type { TorError } from "../base/errors.ts";
-import type { CircuitHop } from "../circuit/api.ts";
+import type { Circuit, CircuitHop, Traffic } from "../circuit/api.ts";
 import type { ChannelTarget } from "../link/api.ts";
 
 /** `general` carries streams to the outside, `directory` fetches what the network says about itself. */
@@ -36,8 +36,19 @@ export interface CircuitInfo {
   readonly error?: Pick<TorError, "kind" | "code">;
 }
 
+/** What is read of a circuit that is complete. */
+type Carrier = Pick<Circuit, "id" | "traffic">;
+
+/** Bytes of all circuits that became complete, those that are gone included. */
+export type TrafficByPurpose = Readonly<Record<CircuitPurpose, Traffic>>;
+
+const NOTHING: Traffic = { received: 0, sent: 0 };
+
 export class CircuitRegistry {
   readonly #circuits = new Map<number, CircuitInfo>();
+  readonly #carriers = new Map<number, Carrier>();
+  /** Of circuits that are gone. */
+  readonly #gone: Record<CircuitPurpose, Traffic> = { general: NOTHING, directory: NOTHING };
   readonly #onChange: (info: CircuitInfo) => void;
   #lastId = 0;
   #built = 0;
@@ -67,11 +78,19 @@ export class CircuitRegistry {
     this.#put({ ...info, state: "open", hops: info.hops.map((hop, i) => ({ ...hop, ...formOf(hops[i]) })) });
   }
 
+  /** From here on its bytes are counted, those that it carried already included. */
+  watch(purpose: CircuitPurpose, circuit: Carrier): void {
+    if (this.#circuits.has(circuit.id)) this.#carriers.set(circuit.id, circuit);
+    else this.#gone[purpose] = sum(this.#gone[purpose], circuit.traffic);
+  }
+
   closed(id: number, error?: TorError): void {
     const info = this.#circuits.get(id);
     if (info === undefined) return;
     if (info.state === "building") this.#failed++;
     this.#circuits.delete(id);
+    this.#gone[info.purpose] = sum(this.#gone[info.purpose], this.#carriers.get(id)?.traffic ?? NOTHING);
+    this.#carriers.delete(id);
     const why = error === undefined ? {} : { error: { kind: error.kind, code: error.code } };
     this.#onChange({ ...info, state: "closed", ...why });
   }
@@ -86,10 +105,28 @@ export class CircuitRegistry {
     return [...this.#circuits.values()];
   }
 
+  /** Bytes of each circuit that is open, by its id. */
+  traffic(): ReadonlyMap<number, Traffic> {
+    return new Map([...this.#carriers].map(([id, { traffic }]) => [id, traffic]));
+  }
+
+  totalTraffic(): TrafficByPurpose {
+    const total = { ...this.#gone };
+    for (const { id, traffic } of this.#carriers.values()) {
+      const purpose = this.#circuits.get(id)?.purpose;
+      if (purpose !== undefined) total[purpose] = sum(total[purpose], traffic);
+    }
+    return total;
+  }
+
   #put(info: CircuitInfo): void {
     this.#circuits.set(info.id, info);
     this.#onChange(info);
   }
+}
+
+function sum(one: Traffic, other: Traffic): Traffic {
+  return { received: one.received + other.received, sent: one.sent + other.sent };
 }
 
 function formOf(hop: CircuitHop | undefined): Pick<HopInfo, "flowControl" | "relayCrypto"> {

@@ -4,7 +4,7 @@
 import { equalBytes } from "../base/bytes.ts";
 import { toHex } from "../base/encoding.ts";
 import { TorError, type TorErrorCode, toTorError } from "../base/errors.ts";
-import type { NetDir, Relay } from "../directory/api.ts";
+import type { ListedRelay, NetDir, Relay } from "../directory/api.ts";
 import { type FamilyRules, familyOf, familyRules } from "./families.ts";
 import { type ExitCountries, exitsIn } from "./geo.ts";
 import { isListedGuard } from "./guards/guard.ts";
@@ -82,7 +82,8 @@ export class PathSelector {
   readonly #distinctSubnets: boolean;
   readonly #options: SelectorOptions;
   /** By what they are candidates for. */
-  readonly #candidates = new Map<string, Candidates>();
+  readonly #candidates = new Map<string, Candidates<Relay>>();
+  #guards: Candidates<ListedRelay> | undefined;
 
   /** @param distinctSubnets false only on private networks, whose relays may share one subnet */
   constructor(netdir: NetDir, distinctSubnets: boolean, options: SelectorOptions = {}) {
@@ -134,9 +135,14 @@ export class PathSelector {
     return cache;
   }
 
-  /** A relay to sample as guard. @returns undefined when none is left */
-  sampleGuard(allowed: (relay: Relay) => boolean): Relay | undefined {
-    return this.#candidatesFor("guard", isListedGuard).choose(allowed);
+  /**
+   * A relay to sample as guard, be its microdescriptor at hand or not: who withholds those of some guards must not thereby
+   * decide which ones are sampled. @returns undefined when none is left
+   */
+  sampleGuard(allowed: (relay: ListedRelay) => boolean): ListedRelay | undefined {
+    const { relays, undescribed } = this.netdir;
+    this.#guards ??= this.#weights.candidates([...relays, ...undescribed].filter(isListedGuard), "guard");
+    return this.#guards.choose(allowed);
   }
 
   async #pathIn(
@@ -210,7 +216,7 @@ export class PathSelector {
   }
 
   /** Kept, since making them reads all relays: only what most relays are not is sorted out before the choice. */
-  #candidatesFor(position: Position, mayBe?: (relay: Relay) => boolean, where = ""): Candidates {
+  #candidatesFor(position: Position, mayBe?: (relay: Relay) => boolean, where = ""): Candidates<Relay> {
     const name = position + where;
     const known = this.#candidates.get(name);
     if (known !== undefined) return known;

@@ -51,7 +51,7 @@ export class RelayWeights {
   }
 
   /** The relays of `relays` to be chosen from again and again. */
-  candidates(relays: readonly Relay[], position: Position): Candidates {
+  candidates<T extends ListedRelay>(relays: readonly T[], position: Position): Candidates<T> {
     return new Candidates(
       relays,
       relays.map((relay) => this.weight(relay, position)),
@@ -89,14 +89,14 @@ function bandwidthRule(relays: readonly Relay[]): (relay: ListedRelay) => number
 const DRAWS = 32;
 
 /** Relays with the weights of one position, added up once. */
-export class Candidates {
-  readonly #relays: readonly Relay[];
+export class Candidates<T> {
+  readonly #relays: readonly T[];
   readonly #weights: readonly number[];
   /** Running totals of the weights. */
   readonly #upTo: Float64Array;
 
   /** @param weights of the same relays, 0 or more */
-  constructor(relays: readonly Relay[], weights: readonly number[]) {
+  constructor(relays: readonly T[], weights: readonly number[]) {
     this.#relays = relays;
     this.#weights = weights;
     let total = 0;
@@ -110,7 +110,7 @@ export class Candidates {
    * One of those that are allowed, by weight; uniformly when all of them weigh nothing, as on a test network; undefined
    * when there is none.
    */
-  choose(allowed: (relay: Relay) => boolean): Relay | undefined {
+  choose(allowed: (relay: T) => boolean): T | undefined {
     // A draw that is thrown away says nothing about the next: each relay that is allowed keeps its share exactly.
     for (let draws = 0; draws < DRAWS; draws++) {
       const drawn = this.#draw();
@@ -119,8 +119,8 @@ export class Candidates {
     return this.#only(allowed).#draw();
   }
 
-  #only(allowed: (relay: Relay) => boolean): Candidates {
-    const relays: Relay[] = [];
+  #only(allowed: (relay: T) => boolean): Candidates<T> {
+    const relays: T[] = [];
     const weights: number[] = [];
     for (const [i, relay] of this.#relays.entries()) {
       if (!allowed(relay)) continue;
@@ -130,7 +130,7 @@ export class Candidates {
     return new Candidates(relays, weights);
   }
 
-  #draw(): Relay | undefined {
+  #draw(): T | undefined {
     const { length } = this.#relays;
     if (length === 0) return undefined;
     const total = this.#upTo[length - 1] ?? 0;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { defaultRetryPolicy, retry, retryDelay } from "../../src/base/backoff.ts";
+import { defaultRetryPolicy, retry, retryDelay, retryPresets } from "../../src/base/backoff.ts";
 import { abortedError, TorError } from "../../src/base/errors.ts";
 import { ManualClock } from "../../src/testing/index.ts";
 
@@ -26,6 +26,26 @@ describe("a retry delay", () => {
     expect(delays()).toEqual([750, 1500, 3000, 6000, 12_000, 22_500, 22_500, 22_500]);
     fixRandom(1);
     expect(delays()).toEqual([1250, 2500, 5000, 10_000, 20_000, 37_500, 37_500, 37_500]);
+  });
+});
+
+describe("the presets", () => {
+  it("hear sooner, or wait longer, than the default", () => {
+    expect(defaultRetryPolicy).toMatchObject({ attempts: 3, initialDelay: 1000, maxDelay: 30_000 });
+    const { lowLatency, highLatency } = retryPresets;
+    expect(lowLatency).toEqual({
+      ...{ attempts: 2, initialDelay: 500, maxDelay: 10_000, multiplier: 2, jitter: 0.25 },
+    });
+    expect(highLatency).toEqual({
+      ...{ attempts: 5, initialDelay: 3000, maxDelay: 120_000, multiplier: 2, jitter: 0.25 },
+    });
+  });
+
+  it("give delays of half a second to ten, and of three seconds to two minutes", () => {
+    const delays = (name: keyof typeof retryPresets) =>
+      [1, 2, 3, 4, 5, 9].map((failures) => retryDelay({ ...retryPresets[name], jitter: 0 }, failures));
+    expect(delays("lowLatency")).toEqual([500, 1000, 2000, 4000, 8000, 10_000]);
+    expect(delays("highLatency")).toEqual([3000, 6000, 12_000, 24_000, 48_000, 120_000]);
   });
 });
 

@@ -1,127 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { type Deferred, deferred } from "../../src/base/abort.ts";
-import { defaultRetryPolicy } from "../../src/base/backoff.ts";
 import { TorError } from "../../src/base/errors.ts";
-import { memoryStore } from "../../src/base/memory-store.ts";
-import type { LogEvent } from "../../src/base/ports.ts";
-import { Engine, type Network, type Progress } from "../../src/client/engine.ts";
-import type { CheckedOptions } from "../../src/client/options.ts";
-import type { ClientStatus } from "../../src/client/status.ts";
-import type { NetDir } from "../../src/directory/api.ts";
-import type { BuildRequest } from "../../src/path/builder.ts";
-import { isListedGuard } from "../../src/path/guards/guard.ts";
-import { PathSelector } from "../../src/path/select.ts";
-import { ManualClock } from "../../src/testing/manual-clock.ts";
-import { type FakeCircuit, fakeCircuit, fakeTicket, settle } from "../path/fakes.ts";
-import { exitRelay, guardRelay, netdir, relay } from "../path/synthetic.ts";
-
-const HOUR = 3_600_000;
-const RELAYS = [guardRelay(1), relay({ id: 2 }), exitRelay(3), exitRelay(4)];
-const UNSIGNED = new TorError("consensus-unverified", "ALLIUM_E_TEST", "too few signatures");
-const COLLAPSE = new TorError("circuit-collapse", "ALLIUM_E_TEST", "collapsed");
-
-/** A view of the network that begins to be valid now. */
-function viewAt(now: number, relays = RELAYS): NetDir {
-  return { ...netdir(relays), validAfter: now, freshUntil: now + HOUR, validUntil: now + 3 * HOUR };
-}
-
-function bench(change: Partial<CheckedOptions> = {}) {
-  const clock = new ManualClock();
-  const logs: LogEvent[] = [];
-  const seen: ClientStatus[] = [];
-  const updates: Deferred<NetDir>[] = [];
-  const built: { request: BuildRequest; circuit: FakeCircuit }[] = [];
-  const state: {
-    view?: NetDir;
-    refuse?: TorError;
-    closed: boolean;
-    freshSignals: AbortSignal[];
-    progress?: Progress;
-    explained?: TorError;
-    unreadable?: TorError;
-    changes: number;
-    loads: number;
-  } = {
-    ...{ closed: false, freshSignals: [], changes: 0, loads: 0 },
-  };
-  const store = memoryStore();
-  const network: Network = {
-    guards: {
-      choose: async (view, _use, allowed) => {
-        const guard = view.relays.find((one) => isListedGuard(one) && allowed(one));
-        if (guard === undefined) throw new TorError("no-path", "ALLIUM_E_NO_GUARD", "none fits");
-        return fakeTicket(guard);
-      },
-      networkChanged: () => void state.changes++,
-    },
-    buildTimeouts: { tests: undefined, unusedLifetime: undefined },
-    clockSkew: { explain: (error) => state.explained ?? error },
-    load: async () => {
-      state.loads++;
-      if (state.unreadable !== undefined) throw state.unreadable;
-    },
-    selectorFor: (view) => new PathSelector(view, true),
-    builder: {
-      async build(request) {
-        if (state.refuse !== undefined) throw state.refuse;
-        const circuit = fakeCircuit([]);
-        built.push({ request, circuit });
-        return circuit;
-      },
-    },
-    directory: {
-      get netdir() {
-        return state.view;
-      },
-      async bootstrap() {
-        const update = deferred<NetDir>();
-        updates.push(update);
-        state.view = await update.promise;
-        return state.view;
-      },
-      keepFresh(signal) {
-        state.freshSignals.push(signal);
-        return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-      },
-    },
-    async close() {
-      state.closed = true;
-    },
-  };
-  const options: CheckedOptions = {
-    ...{ dialer: { dial: () => Promise.reject(COLLAPSE) }, store, clock, log: (event) => logs.push(event) },
-    network: { authorities: [], fallbacks: [] },
-    path: {
-      maxCircuitDirtiness: 600_000,
-      circuitBuildTimeout: undefined,
-      preemptive: false,
-      exits: undefined,
-    },
-    snapshots: undefined,
-    ...{ circuits: { cgo: true }, streams: { optimisticData: true, connectTimeout: 15_000 } },
-    ...{ ciphers: undefined, memoryLimit: 64 * 1024 * 1024, padding: "normal" },
-    retry: { ...defaultRetryPolicy, jitter: 0 },
-    signal: undefined,
-    ...change,
-  };
-  const engine = new Engine(
-    options,
-    { status: (status) => seen.push(status), stream: () => {} },
-    (progress) => {
-      state.progress = progress;
-      return network;
-    },
-  );
-  /** Becomes ready with a view that begins now. */
-  const start = async (view = viewAt(clock.now())) => {
-    const ready = engine.ready(undefined);
-    await settle();
-    updates.at(-1)?.resolve(view);
-    await ready;
-    return view;
-  };
-  return { engine, clock, logs, seen, updates, built, state, start };
-}
+import type { ManualClock } from "../../src/testing/manual-clock.ts";
+import { settle } from "../path/fakes.ts";
+import { exitRelay, guardRelay, relay } from "../path/synthetic.ts";
+import { bench, COLLAPSE, HOUR, UNSIGNED, viewAt } from "./engine-rig.ts";
 
 describe("the bootstrap", () => {
   it("begins with the first use, not before", async () => {
@@ -196,7 +78,7 @@ describe("the bootstrap", () => {
   });
 
   it("fails when no circuit can be built, after three tries", async () => {
-    const { engine, updates, clock, state } = bench();
+    const { engine, updates, clock, state, retried } = bench();
     state.refuse = COLLAPSE;
     const ready = engine.ready(undefined);
     ready.catch(() => {});
@@ -208,6 +90,7 @@ describe("the bootstrap", () => {
     }
     await expect(ready).rejects.toBe(COLLAPSE);
     expect(engine.status.blocked?.kind).toBe("circuit-collapse");
+    expect(retried).toEqual([COLLAPSE, COLLAPSE]);
   });
 
   it("succeeds on a network without an exit for the web: another port may have one", async () => {
@@ -224,64 +107,6 @@ describe("the bootstrap", () => {
     clock.advance(4 * HOUR);
     await start();
     expect(state.freshSignals).toHaveLength(1);
-  });
-});
-
-describe("waiting for readiness", () => {
-  it("ends with the caller's signal, while the bootstrap goes on", async () => {
-    const { engine, updates, clock } = bench();
-    const controller = new AbortController();
-    const ready = engine.ready(controller.signal);
-    await settle();
-    controller.abort();
-    await expect(ready).rejects.toMatchObject({ kind: "aborted" });
-    updates[0]?.resolve(viewAt(clock.now()));
-    await settle();
-    expect(engine.status.ready).toBe(true);
-  });
-
-  it("ends after three minutes", async () => {
-    const { engine, clock } = bench();
-    const ready = engine.ready(undefined);
-    ready.catch(() => {});
-    await settle();
-    clock.advance(180_001);
-    await expect(ready).rejects.toMatchObject({ kind: "offline", code: "ALLIUM_E_NOT_READY" });
-  });
-
-  it("does not begin for a signal that has aborted", async () => {
-    const { engine, updates } = bench();
-    await expect(engine.ready(AbortSignal.abort())).rejects.toMatchObject({ kind: "aborted" });
-    expect(updates).toHaveLength(0);
-  });
-});
-
-describe("after a long sleep", () => {
-  it("an expired view is fetched anew before use", async () => {
-    const { engine, clock, start, updates } = bench();
-    await start();
-    clock.advance(2 * HOUR);
-    await engine.ready(undefined);
-    expect(updates).toHaveLength(1);
-    clock.advance(2 * HOUR);
-    const stream = engine.opener.openStream({ hostname: "example.com", port: 443 });
-    await settle();
-    expect(updates).toHaveLength(2);
-    expect(engine.status.ready).toBe(false);
-    updates[1]?.resolve(viewAt(clock.now()));
-    await stream;
-  });
-
-  it("a view that the directory allows although it has expired is not asked for at every call", async () => {
-    const { engine, clock, start, updates } = bench();
-    await start(viewAt(clock.now() - 10 * HOUR));
-    clock.advance(HOUR / 2);
-    await engine.ready(undefined);
-    expect(updates).toHaveLength(1);
-    clock.advance(HOUR);
-    void engine.ready(undefined).catch(() => {});
-    await settle();
-    expect(updates).toHaveLength(2);
   });
 });
 
@@ -313,6 +138,7 @@ describe("a client that is left alone", () => {
       maxCircuitDirtiness: 600_000,
       circuitBuildTimeout: undefined,
       preemptive: true,
+      rotateEvery: undefined,
       exits: undefined,
     };
     const { clock, start, built, engine } = bench({ path });

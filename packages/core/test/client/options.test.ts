@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { defaultRetryPolicy } from "../../src/base/backoff.ts";
+import { defaultRetryPolicy, retryPresets } from "../../src/base/backoff.ts";
 import { memoryStore } from "../../src/base/memory-store.ts";
 import type { Dialer } from "../../src/base/ports.ts";
 import { checkOptions, type TorClientOptions } from "../../src/client/options.ts";
@@ -16,6 +16,7 @@ describe("the options", () => {
         maxCircuitDirtiness: 600_000,
         circuitBuildTimeout: undefined,
         preemptive: true,
+        rotateEvery: undefined,
         exits: undefined,
       },
       retry: defaultRetryPolicy,
@@ -35,9 +36,16 @@ describe("the options", () => {
       maxCircuitDirtiness: 600_000,
       circuitBuildTimeout: 5000,
       preemptive: true,
+      rotateEvery: undefined,
       exits: undefined,
     });
     expect(retry).toEqual({ ...defaultRetryPolicy, attempts: 7 });
+  });
+
+  it("take a rotation from ten seconds on, and a preset of tries", () => {
+    expect(checkOptions({ ...GOOD, path: { rotateEvery: 10_000 } }).path.rotateEvery).toBe(10_000);
+    const { retry } = checkOptions({ ...GOOD, retry: retryPresets.highLatency });
+    expect(retry).toEqual(retryPresets.highLatency);
   });
 
   const mistakes: [string, unknown][] = [
@@ -50,6 +58,9 @@ describe("the options", () => {
     ["an option of path that is not there yet", { ...GOOD, path: { exitCountries: ["de"] } }],
     ["a network that is none", { ...GOOD, network: { authorities: [] } }],
     ["no time to build a circuit", { ...GOOD, path: { circuitBuildTimeout: 0 } }],
+    ["a rotation of nearly ten seconds", { ...GOOD, path: { rotateEvery: 9999 } }],
+    ["a rotation that never comes", { ...GOOD, path: { rotateEvery: Number.POSITIVE_INFINITY } }],
+    ["a rotation that is no number", { ...GOOD, path: { rotateEvery: "10000" } }],
     ["circuits that are half ahead", { ...GOOD, path: { preemptive: 1 } }],
     ["snapshots that cannot be fetched", { ...GOOD, snapshots: {} }],
     ["a jitter that is not one", { ...GOOD, retry: { jitter: "some" } }],

@@ -1,12 +1,14 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { isTorError, TorError } from "../../src/base/errors.ts";
 import { memoryStore } from "../../src/base/memory-store.ts";
-import type { LogEvent } from "../../src/base/ports.ts";
+import type { Dialer, LogEvent } from "../../src/base/ports.ts";
+import type { Metric } from "../../src/client/metrics.ts";
 import type { ClientStatus } from "../../src/client/status.ts";
 import { TorClient } from "../../src/client/tor-client.ts";
 import { TorView } from "../../src/client/view.ts";
 import type { ResolveRequest } from "../../src/net/api.ts";
 import type { CircuitInfo } from "../../src/path/registry.ts";
+import { duplexPair } from "../../src/testing/duplex-pair.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { settle } from "../path/fakes.ts";
 
@@ -16,15 +18,15 @@ const NETWORK = {
 };
 const UNREACHABLE = new TorError("bridge-unreachable", "ALLIUM_E_TEST", "no bridge");
 
-function bench() {
+function bench(dial: Dialer["dial"] = () => Promise.reject(UNREACHABLE)) {
   const clock = new ManualClock();
   const dialled: unknown[] = [];
   const logs: LogEvent[] = [];
   const client = new TorClient({
     dialer: {
-      async dial(target) {
+      dial(target, options) {
         dialled.push(target);
-        throw UNREACHABLE;
+        return dial(target, options);
       },
     },
     store: memoryStore(),
@@ -57,10 +59,14 @@ describe("a client", () => {
     expect(client.circuits()).toEqual([]);
     expect(client.stats()).toEqual({
       channels: 0,
-      circuits: { open: 0, building: 0, built: 0, failed: 0 },
+      handshakes: { completed: 0, failed: { dial: 0, tls: 0, certificates: 0, link: 0 } },
+      circuits: { open: 0, building: 0, built: 0, failed: 0, timedOut: 0, retried: 0 },
+      buildTimes: { count: 0 },
       streams: { open: 0, opened: 0, failed: 0 },
+      traffic: { received: 0, sent: 0, circuits: [] },
       memory: { used: 0, limit: 64 * 1024 * 1024 },
-      guards: { total: 0, confirmed: 0 },
+      guards: { total: 0, confirmed: 0, confirmations: 0, failures: 0 },
+      ...{ relays: [], bridges: [], directory: { failures: 0 }, rotations: 0, dormant: false },
     });
   });
 
@@ -130,13 +136,114 @@ describe("a client", () => {
     await client.guards.import(state);
     expect((await client.guards.export()).guards).toMatchObject(state.guards);
     expect(client.stats().guards).toEqual({
-      ...{ total: 1, confirmed: 1 },
+      ...{ total: 1, confirmed: 1, confirmations: 0, failures: 0 },
       ...{ oldest: "2025-12-01T00:00:00.000Z", lastUsed: "2025-12-31T00:00:00.000Z" },
     });
     await expect(client.guards.import({})).rejects.toMatchObject({ code: "ALLIUM_E_BAD_GUARD_STATE" });
     await client.guards.reset();
     expect((await client.guards.export()).guards).toEqual([]);
     expect(dialled).toEqual([]);
+  });
+});
+
+/** What a client tells as metrics, from now on. */
+function metricsOf(client: TorClient): Metric[] {
+  const metrics: Metric[] = [];
+  client.addEventListener("metric", ({ detail }) => metrics.push(detail));
+  return metrics;
+}
+
+describe("what a client counts", () => {
+  /** A fetch for which no circuit can be built. */
+  async function failedFetch({ client, wait }: ReturnType<typeof bench>): Promise<void> {
+    const fetched = client.fetch("http://secret.example/path");
+    fetched.catch(() => {});
+    await wait();
+    await expect(fetched).rejects.toThrow();
+  }
+
+  it("are relays that cannot be dialled, with the reason, and requests that were tried again", async () => {
+    const rig = bench();
+    await failedFetch(rig);
+    const { handshakes, relays, directory, circuits } = rig.client.stats();
+    expect(handshakes.completed).toBe(0);
+    expect(handshakes.failed).toEqual({ dial: rig.dialled.length, tls: 0, certificates: 0, link: 0 });
+    expect(circuits.failed).toBe(rig.dialled.length);
+    expect(directory.failures).toBeGreaterThan(0);
+    expect(relays).toMatchObject([
+      { nickname: "", rsaId: "B".repeat(40), built: 0, failed: rig.dialled.length },
+    ]);
+    expect(relays[0]?.lastFailure?.code).toBe("ALLIUM_E_TEST");
+  });
+
+  it("are relays that speak no TLS, and those that fall silent", async () => {
+    const relay = (greeting: string) =>
+      bench(async () => {
+        const [near, far] = duplexPair();
+        const writer = far.writable.getWriter();
+        void writer.write(new TextEncoder().encode(greeting)).catch(() => {});
+        return near;
+      });
+    const chatty = relay("SSH-2.0-OpenSSH_9.6\r\n");
+    const silent = relay("");
+    for (const { client } of [chatty, silent]) {
+      client.ready().catch(() => {});
+      onTestFinished(() => client.close());
+    }
+    const failures = ({ client }: typeof chatty) => client.stats().handshakes.failed;
+    await expect.poll(() => failures(chatty)).toEqual({ dial: 0, tls: 1, certificates: 0, link: 0 });
+    expect(silent.dialled).toHaveLength(1);
+    silent.clock.advance(20_000);
+    await expect.poll(() => failures(silent)).toEqual({ dial: 0, tls: 0, certificates: 0, link: 1 });
+  });
+
+  it("is not what it gave up itself", async () => {
+    const rig = bench(() => new Promise(() => {}));
+    const metrics = metricsOf(rig.client);
+    const fetched = rig.client.fetch("http://example.com/");
+    fetched.catch(() => {});
+    await settle();
+    expect(rig.dialled).toHaveLength(1);
+    await rig.client.close();
+    await settle();
+    expect(rig.client.stats().handshakes.failed.dial).toBe(0);
+    expect(rig.client.stats().relays).toEqual([]);
+    expect(metrics.filter(({ name }) => name === "tor.circuit.builds")).toMatchObject([
+      { attributes: { outcome: "aborted" } },
+    ]);
+  });
+
+  it("is told as metrics too, which name neither relay nor destination", async () => {
+    const rig = bench();
+    const metrics = metricsOf(rig.client);
+    await failedFetch(rig);
+    rig.client.newIdentity();
+    const count = (name: string) => metrics.filter((metric) => metric.name === name).length;
+    const { handshakes, directory, rotations } = rig.client.stats();
+    expect(count("tor.link.handshakes")).toBe(handshakes.failed.dial);
+    expect(count("tor.circuit.builds")).toBe(rig.client.stats().circuits.failed);
+    expect(count("tor.directory.failures")).toBe(directory.failures);
+    expect(count("tor.stream.opens")).toBe(1);
+    expect([count("tor.identity.rotations"), rotations]).toEqual([1, 1]);
+    expect(JSON.stringify(metrics)).not.toMatch(/secret|example|BBBB|192\.0\.2\.7/i);
+  });
+
+  it("goes on when a listener throws, and the next listener hears it", async () => {
+    const rig = bench();
+    // Node throws it again outside of the client, where it would end this process.
+    const later = vi.spyOn(process, "nextTick").mockImplementation(() => {});
+    onTestFinished(() => later.mockRestore());
+    let thrown = 0;
+    rig.client.addEventListener("metric", () => {
+      thrown++;
+      throw new Error("a hook that is broken");
+    });
+    const metrics = metricsOf(rig.client);
+    await failedFetch(rig);
+    expect(thrown).toBe(metrics.length);
+    expect(thrown).toBeGreaterThan(3);
+    expect(later).toHaveBeenCalledTimes(thrown);
+    expect(rig.client.status.blocked?.kind).toBe("bridge-unreachable");
   });
 });
 

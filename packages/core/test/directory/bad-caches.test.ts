@@ -105,6 +105,9 @@ describe("a cache that serves", () => {
   });
 });
 
+/** Content with nothing less than all. */
+const shortage = ({ undescribed }: NetDir) => (undescribed.length === 0 ? undefined : "some are missing");
+
 describe("microdescriptors that cannot be had", () => {
   const without = (count: number): Handler =>
     honest(() => ({
@@ -136,9 +139,6 @@ describe("microdescriptors that cannot be had", () => {
         const digests = path.slice("/tor/micro/d/".length).split("-").slice(0, served);
         return response(digests.map((digest) => documents.microdescriptors.get(digest) ?? "").join(""));
       };
-      // Nobody is content with less than all.
-      const shortage = ({ undescribed }: NetDir) =>
-        undescribed.length === 0 ? undefined : "some are missing";
       const { bootstrap, caches } = setup({ caches: new TestCaches(miser, good), options: { shortage } });
       expect((await bootstrap()).relays.length).toBe(40);
       for (const one of caches.blamed)
@@ -156,6 +156,6 @@ describe("microdescriptors that cannot be had", () => {
       half((i) => i % 2 === 0),
       half((i) => i % 2 === 1),
     );
-    expect((await setup({ caches }).bootstrap()).relays.length).toBe(40);
+    expect((await setup({ caches, options: { shortage } }).bootstrap()).relays.length).toBe(40);
   });
 });

@@ -396,8 +396,10 @@ describe("a consensus diff of real size", () => {
       return performance.now() - began;
     };
     await time(20_000);
-    const [short, long] = [await time(10_000), await time(160_000)];
-    // Sixteen times as much: a quadratic reader takes 256 times as long.
-    expect(long).toBeLessThan(80 * short + 100);
+    let best = Number.POSITIVE_INFINITY;
+    // Sixteen times as much: a quadratic reader takes 256 times as long each time, however busy the machine is.
+    for (let tries = 0; tries < 10 && best >= 80; tries++)
+      best = Math.min(best, (await time(160_000)) / Math.max(await time(10_000), 1));
+    expect(best).toBeLessThan(80);
   });
 });

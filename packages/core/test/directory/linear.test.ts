@@ -179,9 +179,14 @@ describe.each(kinds)("%s", (_, shapes, parse) => {
     it("takes not much more than 16 times as long when it is", async () => {
       const [small, large] = [utf8(make(128)), utf8(make(2048))];
       expect(large.length / small.length).toBeGreaterThan(8);
-      const [fast, slow] = [await milliseconds(parse, small), await milliseconds(parse, large)];
-      // 256 were it quadratic. Half a millisecond is what a measurement may be off by.
-      expect(slow / Math.max(fast, 0.5)).toBeLessThan(64);
+      let best = Number.POSITIVE_INFINITY;
+      // Others on the machine can make it slower, never faster: what is quadratic gives 256 each time.
+      for (let tries = 0; tries < 10 && best >= 64; tries++) {
+        const [fast, slow] = [await milliseconds(parse, small), await milliseconds(parse, large)];
+        // Half a millisecond is what a measurement may be off by.
+        best = Math.min(best, slow / Math.max(fast, 0.5));
+      }
+      expect(best).toBeLessThan(64);
     });
   });
 });

@@ -72,7 +72,10 @@ export class TestClock implements Clock {
   }
 }
 
-/** Long enough for streams of the platform (inflating) to come to rest; they take a few turns of the event loop. */
+/** Long enough for streams of the platform (inflating) and for work that gives way (base/turn.ts) to come to rest. */
 async function idle(): Promise<void> {
-  for (let i = 0; i < 40; i++) await new Promise((resolve) => setImmediate(resolve));
+  for (let round = 0; round < 4; round++) {
+    for (let i = 0; i < 12; i++) await new Promise((resolve) => setImmediate(resolve));
+    await crypto.subtle.digest("SHA-256", new Uint8Array(0));
+  }
 }

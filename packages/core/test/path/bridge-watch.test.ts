@@ -132,3 +132,29 @@ it("without bridges nothing is counted or bounded", () => {
   expect(suspicions).toEqual([]);
   expect(watch.avoid("guard 1").size).toBe(0);
 });
+
+describe("the list of bridges", () => {
+  it("says how many guards were tried through each and failed, and which is suspected", () => {
+    const { watch } = setup();
+    expect(watch.list()).toEqual([]);
+    for (const guard of ["a", "b", "c"]) watch.reached(guard, two);
+    for (const guard of ["a", "b", "c", "d", "d"]) watch.failed(guard, one);
+    expect(watch.list()).toEqual([
+      { bridge: "two", tried: 3, failed: 0, suspected: false },
+      { bridge: "one", tried: 4, failed: 4, suspected: false },
+    ]);
+    watch.failed("e", one);
+    watch.reached("a", one);
+    expect(watch.list()[1]).toEqual({ bridge: "one", tried: 5, failed: 4, suspected: true });
+  });
+
+  it("is empty where nothing was dialled through a bridge, and after a day", () => {
+    const { watch, clock } = setup();
+    watch.failed("a", none);
+    watch.reached("b", none);
+    expect(watch.list()).toEqual([]);
+    watch.failed("a", one);
+    clock.advance(24 * HOUR);
+    expect(watch.list()).toEqual([]);
+  });
+});

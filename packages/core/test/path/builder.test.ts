@@ -170,7 +170,7 @@ describe("a directory circuit", () => {
       state: "closed",
       error: { kind: "protocol-violation", code: "ALLIUM_E_CIRCUIT_CELL_LIMIT" },
     });
-  });
+  }, 120_000);
 });
 
 describe("the list of circuits", () => {

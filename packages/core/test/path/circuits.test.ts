@@ -206,18 +206,6 @@ describe("circuits that nobody has used", () => {
     expect([pool.unused(), pool.unused(WEB)]).toEqual([0, 0]);
     expect(requested).toEqual([443]);
   });
-
-  it("are closed by retireUnused, and those in use are not", async () => {
-    const { pool, finish, opened } = bench();
-    const used = await opened();
-    const prepared = pool.prepare(WEB);
-    const unused = await finish();
-    await prepared;
-    pool.retireUnused();
-    expect(unused.isClosed).toBe(true);
-    expect(used.isClosed).toBe(false);
-    expect(pool.unused()).toBe(0);
-  });
 });
 
 describe("building", () => {

@@ -104,6 +104,7 @@ export function fakeCircuit(targets: readonly ChannelTarget[], id = ++lastId): F
   };
   const circuit: FakeCircuit = {
     ...{ id, hops, isClosed: false, closed: gone.promise, streamCount: 0, unusedSince: undefined },
+    traffic: { received: 0, sent: 0 },
     ...{ refuse: undefined, breaks: false, hold: undefined, asked: [], streams: [], rests: 0 },
     extend: async () => {},
     openStream: (hostname, port, options) => open(`${hostname}:${port}`, options),

@@ -151,6 +151,28 @@ describe("the guards", () => {
   });
 });
 
+describe("a view that lacks the microdescriptors of guards", () => {
+  it("still has them sampled, and they are needed before any circuit is built", async () => {
+    const { guards } = await bench();
+    const all = Array.from({ length: 40 }, (_, id) => guardRelay(id));
+    const half: NetDir = { ...NETWORK, ...viewOf(all.slice(0, 1), all.slice(1)) };
+    guards.prepare(half);
+    const names = new Set(guards.export().guards.map(({ fingerprint }) => fingerprint));
+    expect(names.size).toBe(20);
+    const needed = guards.neededIds();
+    expect(needed.size).toBeGreaterThan(0);
+    for (const one of needed) expect(names).toContain(one);
+    await expect(guards.choose(half, "data", ANY)).rejects.toMatchObject({ code: "ALLIUM_E_NO_GUARD" });
+    const ticket = await guards.choose({ ...NETWORK, ...viewOf(all, []) }, "data", ANY);
+    expect(names).toContain(nameOf(ticket.relay));
+  });
+
+  function viewOf(described: readonly Relay[], undescribed: readonly Relay[]) {
+    const { relays, byRsaId, byEd25519Id, undescribed: missing } = netdir(described, { undescribed });
+    return { relays, byRsaId, byEd25519Id, undescribed: missing };
+  }
+});
+
 describe("two clients of one store", () => {
   const fingerprints = ({ guards }: { guards: GuardKeeper }) =>
     guards.export().guards.map(({ fingerprint }) => fingerprint);

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { toHex } from "../../src/base/encoding.ts";
 import { TorError } from "../../src/base/errors.ts";
-import type { NetDir, Relay, RelayFlag } from "../../src/directory/api.ts";
+import type { ListedRelay, NetDir, Relay, RelayFlag } from "../../src/directory/api.ts";
 import type { ExitTarget, GuardSource, PathSelector } from "../../src/path/select.ts";
 import { familyName, LIVE_WEIGHTS, type RelaySketch } from "./synthetic.ts";
 
@@ -132,7 +132,11 @@ export function lawfulWeight(relay: Relay, position: "g" | "m" | "e" | "b"): num
 
 /** Guards by weight without any memory. */
 export function anyGuard(selector: PathSelector): GuardSource {
-  return fromChoice((_, allowed) => selector.sampleGuard(allowed));
+  const described = new Set<ListedRelay>(selector.netdir.relays);
+  return fromChoice((_, allowed) => {
+    const guard = selector.sampleGuard((one) => described.has(one) && allowed(one as Relay));
+    return guard as Relay | undefined;
+  });
 }
 
 /** One guard for ever. */

@@ -151,3 +151,20 @@ describe("a directory cache", () => {
     expect(selector.directoryCache(new Set([toHex(asked.rsaId)])).nickname).toBe("Relay2");
   });
 });
+
+describe("guards to sample", () => {
+  it("are drawn among those too whose microdescriptors somebody withholds", () => {
+    const shown = [guardRelay(1), guardRelay(2)];
+    const withheld = [guardRelay(3), guardRelay(4), guardRelay(5), guardRelay(6), relay({ id: 7 })];
+    const selector = new PathSelector(netdir(shown, { undescribed: withheld }), true);
+    const drawn = new Map<string, number>();
+    for (let i = 0; i < 3000; i++) {
+      const name = selector.sampleGuard(() => true)?.nickname ?? "none";
+      drawn.set(name, (drawn.get(name) ?? 0) + 1);
+    }
+    expect([...drawn.keys()].sort()).toEqual(["Relay1", "Relay2", "Relay3", "Relay4", "Relay5", "Relay6"]);
+    // A third of 3000 with a deviation of 26: seven of those.
+    const ofShown = (drawn.get("Relay1") ?? 0) + (drawn.get("Relay2") ?? 0);
+    expect(Math.abs(ofShown - 1000)).toBeLessThan(180);
+  });
+});

@@ -45,6 +45,13 @@ export function whole(min: number, max: number): Check<number> {
   };
 }
 
+/** A number that is neither negative nor endless. */
+export const quantity: Check<number> = (value) => {
+  if (typeof value !== "number" || !(value >= 0 && value < Number.POSITIVE_INFINITY))
+    throw misfit("a number out of its range");
+  return value;
+};
+
 export function text(max: number, form?: RegExp): Check<string> {
   return (value) => {
     if (typeof value !== "string" || value.length > max || form?.test(value) === false)
@@ -73,6 +80,17 @@ export function listOf<T>(check: Check<T>, max: number): Check<readonly T[]> {
   return (value) => {
     if (!Array.isArray(value) || value.length > max) throw misfit("a list that is too long or none");
     return value.map(check);
+  };
+}
+
+/** An object of texts, each and its name no longer than `max`. */
+export function texts(maxCount: number, max: number): Check<Readonly<Record<string, string>>> {
+  const part = text(max);
+  return (value) => {
+    if (!isObject(value)) throw misfit("something that is not an object");
+    const entries = Object.entries(value);
+    if (entries.length > maxCount) throw misfit("an object that is too large");
+    return Object.fromEntries(entries.map(([name, item]) => [part(name), part(item)]));
   };
 }
 

@@ -200,6 +200,7 @@ export class Connection {
       case "stream":
       case "guard":
       case "bridge":
+      case "metric":
       case "log":
         this.#acknowledge();
         return this.#listener.event(answer);

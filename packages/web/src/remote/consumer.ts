@@ -95,6 +95,8 @@ export class Consumer {
         return client.newIdentity();
       case "networkChanged":
         return client.networkChanged();
+      case "measure":
+        return this.#feed?.measure();
       case "bye":
         return void this.#farewell();
       case "abort":
@@ -183,6 +185,7 @@ type NotBeginning =
   | "seen"
   | "newIdentity"
   | "networkChanged"
+  | "measure"
   | "bye"
   | "abort"
   | "credit"

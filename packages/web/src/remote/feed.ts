@@ -3,7 +3,7 @@
 
 import type { TorClientLike } from "@allium/core";
 import { misfit } from "./check.ts";
-import { type Answer, EVENT_NAMES, type EventAnswer, MAX_UNSEEN } from "./protocol.ts";
+import { type Answer, EVENT_NAMES, type EventAnswer, type EventName, MAX_UNSEEN } from "./protocol.ts";
 
 export class Feed {
   readonly #client: TorClientLike;
@@ -11,16 +11,18 @@ export class Feed {
   readonly #listening = new AbortController();
   #unseen = 0;
   #missed = false;
+  #measuring = false;
 
   constructor(client: TorClientLike, post: (answer: Answer) => void) {
     this.#client = client;
     this.#post = post;
-    for (const name of EVENT_NAMES) {
-      const { signal } = this.#listening;
-      client.addEventListener(name, ({ detail }) => this.#tell({ type: name, detail } as EventAnswer), {
-        signal,
-      });
-    }
+    for (const name of EVENT_NAMES) if (name !== "metric") this.#listen(name);
+  }
+
+  /** Metrics are made and sent only where the page wants them. */
+  measure(): void {
+    if (!this.#measuring) this.#listen("metric");
+    this.#measuring = true;
   }
 
   /** The page has seen so many. @throws TorError `protocol-violation` */
@@ -35,6 +37,12 @@ export class Feed {
 
   end(): void {
     this.#listening.abort();
+  }
+
+  #listen(name: EventName): void {
+    const tell = ({ detail }: { readonly detail: unknown }) =>
+      this.#tell({ type: name, detail } as EventAnswer);
+    this.#client.addEventListener(name, tell, { signal: this.#listening.signal });
   }
 
   #tell(answer: Answer): void {

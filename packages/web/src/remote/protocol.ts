@@ -4,6 +4,7 @@
 import type {
   CircuitInfo,
   ClientStatus,
+  MetricName,
   TorClientEvents,
   TorErrorCode,
   TorErrorKind,
@@ -20,7 +21,9 @@ import {
   oneOf,
   optional,
   plain,
+  quantity,
   text,
+  texts,
   whole,
 } from "./check.ts";
 
@@ -53,6 +56,7 @@ export const MAX_KEY = 4096;
 export const MAX_JSON = 1_048_576;
 const MAX_NAME = 512;
 const MAX_DATA = 4_194_304;
+const MAX_ATTRIBUTES = 16;
 
 /** The options of a client that can go to a worker. */
 export const OPTION_NAMES = [
@@ -129,6 +133,8 @@ export const REQUESTS = {
   resetGuards: { id },
   newIdentity: {},
   networkChanged: {},
+  /** The page listens to metrics from now on. */
+  measure: {},
   /** The caller gave the operation up: nothing about it is wanted any more. */
   abort: { id },
   /** So many events have been seen. */
@@ -144,6 +150,13 @@ const events = {
   stream: { detail: plain<TorClientEvents["stream"]>(MAX_DATA, { id, state: text(40) }) },
   guard: { detail: plain<TorClientEvents["guard"]>(MAX_DATA, { type: text(40) }) },
   bridge: { detail: plain<TorClientEvents["bridge"]>(MAX_DATA, { bridge: text(MAX_URL) }) },
+  metric: {
+    detail: object<TorClientEvents["metric"]>({
+      name: text(MAX_NAME) as Check<MetricName>,
+      ...{ kind: oneOf("counter", "histogram"), unit: text(MAX_NAME), value: quantity },
+      attributes: texts(MAX_ATTRIBUTES, MAX_NAME),
+    }),
+  },
   log: { detail: plain<TorClientEvents["log"]>(MAX_DATA, { level: text(40), code: text(MAX_NAME) }) },
 } as const;
 export type EventName = keyof typeof events;

@@ -4,6 +4,7 @@ import type {
   CircuitInfo,
   ClientStats,
   ClientStatus,
+  DetailEvent,
   GuardState,
   ResolvedAddress,
   ResolveOptions,
@@ -75,6 +76,7 @@ export class RemoteTorClient extends TypedEventTarget<TorClientEvents> implement
   readonly #connection: Connection;
   readonly #view: RemoteView;
   #circuits = new Map<number, CircuitInfo>();
+  #measuring = false;
   #status: ClientStatus = { fraction: 0, phase: "bridge", ready: false };
 
   /** Made by `connectTorClient` and `createWorkerClient`. */
@@ -95,6 +97,18 @@ export class RemoteTorClient extends TypedEventTarget<TorClientEvents> implement
       },
       reset: () => connection.ask((id) => ({ type: "resetGuards", id }), nothing),
     };
+  }
+
+  /** As of any EventTarget. The worker sends `metric` events once a listener wants them. */
+  override addEventListener<K extends keyof TorClientEvents & string>(
+    type: K,
+    listener: (event: DetailEvent<TorClientEvents[K]>) => void,
+    options?: { once?: boolean; signal?: AbortSignal },
+  ): void {
+    super.addEventListener(type, listener, options);
+    if (type !== "metric" || this.#measuring) return;
+    this.#measuring = true;
+    this.#connection.post({ type: "measure" });
   }
 
   get status(): ClientStatus {

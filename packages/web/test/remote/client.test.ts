@@ -1,10 +1,10 @@
 // The client as the page sees it: its state and events, questions, views, its end.
 
-import { TorError } from "@allium/core";
+import { type Metric, TorError } from "@allium/core";
 import { describe, expect, it } from "vitest";
 import { connectTorClient, createWorkerClient } from "../../src/remote/index.ts";
 import { MAX_OPERATIONS, MAX_UNSEEN } from "../../src/remote/protocol.ts";
-import { circuit, FakeClient, failureOf, served, settled, until } from "./rig.ts";
+import { circuit, FakeClient, failureOf, RawPage, served, settled, until } from "./rig.ts";
 
 describe("state and events", () => {
   it("begin with the client's own, and follow it", async () => {
@@ -58,6 +58,51 @@ describe("state and events", () => {
     await until(() => tor.circuits().length === 3);
   });
 
+  it("have metrics among them where a listener wants them, and only there", async () => {
+    const client = new FakeClient();
+    const [wanting, other] = [served(client), served(client)];
+    await Promise.all([wanting.tor.ready(), other.tor.ready()]);
+    const metric: Metric = {
+      ...({ name: "tor.stream.open.duration", kind: "histogram", unit: "s" } as const),
+      ...{ value: 0.25, attributes: {} },
+    };
+    client.emit("metric", { ...metric, value: 1 });
+    const heard: Metric[] = [];
+    for (let i = 0; i < 2; i++) wanting.tor.addEventListener("metric", ({ detail }) => heard.push(detail));
+    await wanting.tor.ready();
+    expect(wanting.page.posted.filter(({ type }) => type === "measure")).toHaveLength(1);
+    client.emit("metric", metric);
+    await until(() => heard.length === 2);
+    expect(heard).toEqual([metric, metric]);
+    const sent = ({ worker }: typeof other) => worker.posted.filter(({ type }) => type === "metric").length;
+    expect([sent(wanting), sent(other)]).toEqual([1, 0]);
+    await wanting.tor.close();
+    client.emit("metric", metric);
+    expect(sent(wanting)).toBe(1);
+  });
+
+  it("have each metric once, however often a page asks", async () => {
+    const client = new FakeClient();
+    const page = new RawPage(client).hello().send({ type: "measure" }, { type: "measure" });
+    await settled();
+    const kind = "counter" as const;
+    client.emit("metric", { name: "tor.bytes.sent", kind, unit: "By", value: 514, attributes: {} });
+    await settled();
+    expect(page.of("metric")).toHaveLength(1);
+    expect(page.of("fatal")).toEqual([]);
+  });
+
+  it("bring metrics to a listener that was there before the worker answered", async () => {
+    const { client, tor } = served();
+    const heard: string[] = [];
+    tor.addEventListener("metric", ({ detail }) => heard.push(detail.name));
+    await tor.ready();
+    const kind = "counter" as const;
+    client.emit("metric", { name: "tor.bytes.sent", kind, unit: "By", value: 514, attributes: {} });
+    await until(() => heard.length === 1);
+    expect(heard).toEqual(["tor.bytes.sent"]);
+  });
+
   it("end when the page is gone", async () => {
     const { client, tor, worker } = served();
     await tor.ready();
@@ -86,6 +131,16 @@ describe("questions", () => {
       { name: "newIdentity", keys: [], args: [] },
       { name: "networkChanged", keys: [], args: [] },
     ]);
+  });
+
+  it("take the figures of as many circuits as a page may know", async () => {
+    const { client, tor } = served();
+    const large = 2 ** 40;
+    const circuits = Array.from({ length: 16_384 }, (_, id) => ({ id, received: large, sent: large }));
+    const relays = Array.from({ length: 32 }, () => client.stats().relays).flat();
+    const stats = { ...client.stats(), relays, traffic: { received: large, sent: large, circuits } };
+    client.stats = () => stats;
+    expect(await tor.stats()).toEqual(stats);
   });
 
   it("fail with the client's error", async () => {

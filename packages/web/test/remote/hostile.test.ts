@@ -119,6 +119,7 @@ const MISFITS: readonly (readonly [name: string, ...messages: unknown[]])[] = [
     fetchMessage,
     ...[1, 2].map(() => ({ type: "credit", id: 1, bytes: 600_000 })),
   ],
+  ["a wish for metrics with a field too many", { type: "measure", all: true }],
   ["a guard state that is no JSON", { type: "importGuards", id: 1, state: "{" }],
   ["events seen that there were not", { type: "seen", events: 1 }],
   ["a lock of another name", { type: "alive", lock: "allium/store" }],
@@ -209,6 +210,7 @@ const head = {
   ...{ type: "response", id: 1, status: 200, statusText: "OK", headers: [], url: "http://example.com/" },
   ...{ redirected: false, hasBody: true },
 };
+const metric = { name: "tor.bytes.sent", kind: "counter", unit: "By", value: 1, attributes: {} };
 const bytes = (length: number) => ({ type: "data", id: 1, bytes: new ArrayBuffer(length) });
 
 /** What a worker may not answer; the page's fetch has the id 1. */
@@ -223,6 +225,27 @@ const ANSWERS: readonly (readonly [name: string, ...answers: unknown[]])[] = [
     { type: "guard", detail: JSON.parse(`${'{"type":"x","a":'.repeat(20)}1${"}".repeat(20)}`) },
   ],
   ["an event that is none", { type: "circuit", detail: { id: 1, purpose: "x", state: "open" } }],
+  ...[
+    { name: 7 },
+    { kind: "gauge" },
+    { value: "1" },
+    { value: -1 },
+    { value: Number.NaN },
+    { value: Number.POSITIVE_INFINITY },
+    { unit: long(600) },
+    { attributes: [new Map()] },
+    { attributes: ["text"] },
+    { attributes: { a: 1 } },
+    { attributes: { a: long(600) } },
+    { attributes: { [long(600)]: "a" } },
+    { attributes: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`a${i}`, "a"])) },
+  ].map(
+    (wrong) =>
+      [
+        `a metric that is none (${JSON.stringify(wrong).slice(0, 40)})`,
+        { type: "metric", detail: { ...metric, ...wrong } },
+      ] as const,
+  ),
   ["about an operation that never was", { type: "end", id: 9 }],
   ["a status out of range", { ...head, status: 99 }],
   ["headers that are none", { ...head, headers: [["a", 1]] }],

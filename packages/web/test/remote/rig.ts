@@ -2,6 +2,7 @@
 
 import type {
   CircuitInfo,
+  ClientStats,
   ClientStatus,
   GuardState,
   ResolvedAddress,
@@ -84,11 +85,24 @@ export class FakeClient extends TypedEventTarget<TorClientEvents> implements Tor
   circuits(): CircuitInfo[] {
     return this.open;
   }
-  stats() {
-    const streams = { open: 1, opened: 2, failed: 3 };
-    const circuits = { open: 1, building: 0, built: 1, failed: 0 };
-    const memory = { used: 5, limit: 6 };
-    return { channels: 4, circuits, streams, guards: { total: 1, confirmed: 1 }, memory };
+  stats(): ClientStats {
+    const relay = { nickname: "guard", rsaId: "A".repeat(40), built: 1, failed: 1 };
+    const time = "2026-01-01T00:00:00.000Z";
+    const times = { validAfter: time, freshUntil: time, validUntil: time };
+    return {
+      channels: 4,
+      handshakes: { completed: 4, failed: { dial: 1, tls: 2, certificates: 3, link: 4 } },
+      circuits: { open: 1, building: 0, built: 1, failed: 0, timedOut: 0, retried: 0 },
+      buildTimes: { count: 1, median: 512.5 },
+      streams: { open: 1, opened: 2, failed: 3 },
+      traffic: { received: 1028, sent: 514, circuits: [{ id: 1, received: 1028, sent: 514 }] },
+      memory: { used: 5, limit: 6 },
+      guards: { total: 1, confirmed: 1, confirmations: 1, failures: 0 },
+      relays: [{ ...relay, lastFailure: { code: "ALLIUM_E_LINK_TIMEOUT", at: time } }],
+      bridges: [{ bridge: "wss://bridge.example/", tried: 5, failed: 2, suspected: true }],
+      directory: { failures: 1, consensus: { ...times, age: -1, listed: 10, usable: 9 } },
+      ...{ rotations: 1, dormant: false },
+    };
   }
   async close(): Promise<void> {
     this.isClosed = true;

@@ -4,7 +4,7 @@
 import { formatSocketAddress } from "../../base/address.ts";
 import { fromHex, toHex } from "../../base/encoding.ts";
 import { randomUnit } from "../../base/random.ts";
-import type { NetDir, Relay } from "../../directory/api.ts";
+import type { ListedRelay, NetDir, Relay } from "../../directory/api.ts";
 import { isCurrent } from "../../directory/lifetime.ts";
 import { Guard, isListedGuard } from "./guard.ts";
 import type { GuardParams } from "./params.ts";
@@ -14,7 +14,7 @@ export interface MemberOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** A relay by weight among those allowed. */
-  readonly sample: (netdir: NetDir, allowed: (relay: Relay) => boolean) => Relay | undefined;
+  readonly sample: (netdir: NetDir, allowed: (relay: ListedRelay) => boolean) => ListedRelay | undefined;
   /** What a person's setting leaves of the guards (guard-spec 4.2); all of them when absent. */
   readonly filter?: ((relay: Relay) => boolean) | undefined;
   /** For the "restricted" sample: filters before it samples, so that it does not fill with what cannot be used. */
@@ -81,14 +81,16 @@ export class Members {
     if (!isCurrent(netdir, now())) return;
     let usable = this.#sampled.filter((guard) => guard.isUsable).length;
     if (usable >= params.minFilteredSize) return;
-    const eligible = (relay: Relay) => isListedGuard(relay) && (!isRestricted || filter?.(relay) !== false);
+    const isKept = (relay: Relay | undefined) => relay !== undefined && filter?.(relay) !== false;
+    const eligible = (relay: ListedRelay) =>
+      isListedGuard(relay) && (!isRestricted || isKept(netdir.byRsaId(relay.rsaId)));
     const limit = maxSampleSize(netdir, eligible, isRestricted, params);
-    const known = new Set(this.#sampled.map(({ relay }) => relay));
+    const known = new Set(this.#sampled.map(({ record }) => record.fingerprint));
     while (usable < params.minFilteredSize && this.#sampled.length < limit) {
-      const relay = sample(netdir, (one) => eligible(one) && !known.has(one));
+      const relay = sample(netdir, (one) => eligible(one) && !known.has(fingerprintOf(one)));
       if (relay === undefined) return;
-      known.add(relay);
-      if (this.#add(relay, params).isUsable) usable++;
+      known.add(fingerprintOf(relay));
+      if (this.#add(relay, netdir, params).isUsable) usable++;
     }
   }
 
@@ -139,13 +141,14 @@ export class Members {
     this.updatePrimary(params);
   }
 
-  #add(relay: Relay, params: GuardParams): Guard {
+  /** A guard without its microdescriptor at hand has its place in the sample, and is used once that has come. */
+  #add(relay: ListedRelay, netdir: NetDir, params: GuardParams): Guard {
     const added_on = timeText(earlier(this.#options.now(), params.lifetime / 10));
     const guard = new Guard({
       ...namesOf(relay),
       ...{ first_used: added_on, last_used: added_on, confirmed: false, added_on },
     });
-    guard.relay = relay;
+    guard.relay = netdir.byRsaId(relay.rsaId);
     this.#filter(guard, true);
     this.#sampled.push(guard);
     this.#changed("sampled", guard);
@@ -212,10 +215,14 @@ function notAhead(record: GuardRecord, now: number): GuardRecord {
   return { ...record, ...Object.fromEntries(ahead.map((name) => [name, timeText(now)])) };
 }
 
-function namesOf(relay: Relay): { fingerprint: string; nickname: string; address: string } {
+function fingerprintOf({ rsaId }: ListedRelay): string {
+  return toHex(rsaId).toUpperCase();
+}
+
+function namesOf(relay: ListedRelay): { fingerprint: string; nickname: string; address: string } {
   const [address] = relay.addresses;
   return {
-    fingerprint: toHex(relay.rsaId).toUpperCase(),
+    fingerprint: fingerprintOf(relay),
     nickname: relay.nickname,
     address: address === undefined ? "0.0.0.0:0" : formatSocketAddress(address),
   };
@@ -224,7 +231,7 @@ function namesOf(relay: Relay): { fingerprint: string; nickname: string; address
 /** guard-spec 4.1: never more than this many are sampled, were every one of them unreachable. */
 function maxSampleSize(
   netdir: NetDir,
-  eligible: (relay: Relay) => boolean,
+  eligible: (relay: ListedRelay) => boolean,
   isRestricted: boolean,
   params: GuardParams,
 ): number {

@@ -174,7 +174,7 @@ export class GuardSample {
    * it goes on holding back others. Call `updateWaiting` next.
    */
   gaveUp(circuit: GuardCircuit): void {
-    if (this.#circuits.remove(circuit)) circuit.guard.isPending = false;
+    if (this.#circuits.remove(circuit)) circuit.guard.isPending = this.#circuits.isTried(circuit.guard);
   }
 
   /**
@@ -209,7 +209,7 @@ export class GuardSample {
   /** The circuits that have waited for a better guard and may be used from now on (guard-spec 4.9). */
   updateWaiting(): GuardCircuit[] {
     this.#considerRetries();
-    return this.#circuits.release(this.#arePrimaryDown(), this.#options.monotonic(), this.#params);
+    return this.#circuits.release(this.#reachablePrimary(), this.#options.monotonic(), this.#params);
   }
 
   /** The circuits to be closed, for they have waited too long, or their guard has left the sample (guard-spec 4.9). */
@@ -223,7 +223,7 @@ export class GuardSample {
    */
   needsCircuit(): boolean {
     this.#considerRetries();
-    return this.#circuits.lackAttempt && !this.#arePrimaryDown();
+    return this.#circuits.lackAttempt && this.#reachablePrimary().length > 0;
   }
 
   /** Monotonic time at which `updateWaiting` or `expireWaiting` may have news that no other call brings. */
@@ -256,8 +256,8 @@ export class GuardSample {
     return new Set(firstPrimary(this.#members.primary, this.#params).map(({ record }) => record.fingerprint));
   }
 
-  #arePrimaryDown(): boolean {
-    return this.#members.primary.every((guard) => guard.reachable === "no");
+  #reachablePrimary(): Guard[] {
+    return this.#members.primary.filter((guard) => guard.reachable !== "no");
   }
 
   #requireDescribed(): void {

@@ -27,14 +27,21 @@ export class Circuits {
     return this.#all.delete(circuit);
   }
 
-  /** Makes those complete that nothing holds back any more. @param areDown whether no primary guard can be reached */
-  release(areDown: boolean, now: number, { connectTimeout }: GuardParams): GuardCircuit[] {
+  /** Whether a circuit is under way that would show whether this guard, which is not primary, works. */
+  isTried(guard: Guard): boolean {
+    return [...this.#all].some((one) => one.guard === guard && one.state === "usable-if-no-better-guard");
+  }
+
+  /** Makes those complete that nothing holds back any more. @param better primary guards that may yet be reached */
+  release(better: readonly Guard[], now: number, { connectTimeout }: GuardParams): GuardCircuit[] {
     const known = [...this.#all].filter((circuit) => this.isKnown(circuit));
     const ready = known.filter((circuit) => {
       if (circuit.state !== "waiting-for-better-guard") return false;
       // As for a new circuit: nothing is better than a guard that has become primary meanwhile.
       if (circuit.guard.isPrimary) return true;
-      return areDown && !known.some((other) => other.blocks(circuit, now, connectTimeout));
+      // A primary guard that this circuit must not use is not what it waits for.
+      if (better.some((guard) => guard.fits(circuit.restriction))) return false;
+      return !known.some((other) => other.blocks(circuit, now, connectTimeout));
     });
     for (const circuit of ready) circuit.enter("complete", now);
     return ready;
