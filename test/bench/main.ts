@@ -8,9 +8,11 @@ import { machine } from "./machine.ts";
 import { parseCommandLine, usage } from "./options.ts";
 import { build } from "./suites/build.ts";
 import { cells } from "./suites/cells.ts";
+import { directory } from "./suites/directory.ts";
 import { firstByte } from "./suites/first-byte.ts";
 import { overview } from "./suites/overview.ts";
 import { page } from "./suites/page.ts";
+import { paths } from "./suites/paths.ts";
 import { pipeline } from "./suites/pipeline.ts";
 import { scale } from "./suites/scale.ts";
 import { slowPath } from "./suites/slow-path.ts";
@@ -25,8 +27,10 @@ const SUITES: readonly Suite[] = [
   build,
   scale,
   page,
+  paths,
   pipeline,
   cells,
+  directory,
 ];
 /** What runs where nothing is asked for. */
 const USUAL = "overview,build";

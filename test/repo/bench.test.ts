@@ -1,7 +1,17 @@
 // The benches' arithmetic: medians, ratios, turns, tables, and what the command line says.
 
+import { memoryStore } from "@allium/core";
 import { describe, expect, it } from "vitest";
+import { parseConsensus } from "../../packages/core/src/directory/documents/consensus.ts";
+import { applyConsensusDiff } from "../../packages/core/src/directory/documents/consensus-diff.ts";
+import { parseMicrodescriptor } from "../../packages/core/src/directory/documents/microdescriptor.ts";
+import { TestAuthority } from "../../packages/core/test/directory/builder.ts";
 import type { Suite } from "../bench/context.ts";
+import { documentsOf, makeDiff, syntheticConsensus } from "../bench/directory/documents.ts";
+import { withPeak } from "../bench/directory/peak.ts";
+import { bytesFor, microdescriptors, routerEntries } from "../bench/directory/relays.ts";
+import { startFromStore, storeDirectory } from "../bench/directory/stored.ts";
+import { longestPiece } from "../bench/directory/timing.ts";
 import { formOptions } from "../bench/forms.ts";
 import { CpuMeter, cpuSeconds, groupPids, residentBytes } from "../bench/machine.ts";
 import { parseCommandLine, usage } from "../bench/options.ts";
@@ -107,6 +117,73 @@ describe("CPU time", () => {
     expect(residentBytes([2 ** 30])).toBe(0);
     expect(residentBytes([process.pid])).toBeGreaterThan(2 ** 20);
     expect(groupPids(2 ** 30)).toEqual([]);
+  });
+});
+
+describe("the directory that is measured", () => {
+  const authorities = ["a", "b", "c"].map((name) => new TestAuthority(name));
+  const consensus = syntheticConsensus(1100, authorities);
+
+  it("is as long as the public network's of 2026-02-22, and has as many families", () => {
+    const relays = Array.from({ length: 9678 }, (_, i) => ({
+      rsaId: bytesFor(`${i}`).subarray(0, 20),
+      isExit: i % 10 < 3,
+    }));
+    const documents = microdescriptors(relays);
+    const mean = documents.reduce((sum, { length }) => sum + length, 0) / relays.length;
+    expect(mean / (1_905_538 / 450)).toBeGreaterThan(0.9);
+    expect(mean / (1_905_538 / 450)).toBeLessThan(1.1);
+    const inFamilies = documents.filter((text) => /^family /m.test(text)).length;
+    expect(inFamilies / relays.length).toBeCloseTo(274 / 450, 1);
+    const some = documents.slice(0, 100).map((text) => parseMicrodescriptor(Buffer.from(text)));
+    expect(new Set(some.map(({ family }) => family.names.size))).toEqual(new Set([2]));
+    expect(routerEntries(9678).length / 3_475_175).toBeCloseTo(1, 1);
+  });
+
+  it("has a diff that gives the consensus it names, with a line changed by each command", async () => {
+    const diff = makeDiff(consensus, 500);
+    expect(diff.match(/^[0-9,]+c$/gm)).toHaveLength(500);
+    const options = { maxLength: 2 ** 20 };
+    const bytes = await applyConsensusDiff(Buffer.from(consensus), Buffer.from(diff), options);
+    const lines = consensus.split("\n");
+    const changed = Buffer.from(bytes).toString().split("\n");
+    expect(changed.filter((line, i) => line !== lines[i])).toHaveLength(499);
+    expect((await parseConsensus(bytes)).routers).toHaveLength(1100);
+  });
+
+  it("suffices for a start from the store, and not without some of its relays", async () => {
+    const { files, pieces, ...rest } = documentsOf(consensus, authorities);
+    const start = { ...rest, url: "", pieces: pieces.length };
+    const document = async (name: string) =>
+      files[name as keyof typeof files] ?? pieces[Number(name.split("/")[1])];
+    const store = memoryStore();
+    await storeDirectory(store, start, document);
+    const { netdir, path } = await startFromStore(store, start);
+    expect(netdir.relays).toHaveLength(1100);
+    expect(new Set([path.guard, path.middle, path.exit]).size).toBe(3);
+    const partly = memoryStore();
+    await storeDirectory(partly, { ...start, pieces: 0 }, document);
+    await expect(startFromStore(partly, start)).rejects.toThrow("does not suffice");
+  });
+
+  it("is watched for its longest piece, not for all pieces together", async () => {
+    const busy = async () => {
+      for (let i = 0; i < 5; i++) {
+        const until = performance.now() + 30;
+        while (performance.now() < until);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const longest = await longestPiece(busy, setImmediate);
+    expect(longest).toBeGreaterThanOrEqual(30);
+    expect(longest).toBeLessThan(150);
+  });
+
+  it("is watched for the memory that it takes for a while", async () => {
+    const length = 2 ** 26;
+    const { before, peak, value } = await withPeak([process.pid], async () => Buffer.alloc(length, 1));
+    expect(value).toHaveLength(length);
+    expect(peak - before).toBeGreaterThan(length / 2);
   });
 });
 

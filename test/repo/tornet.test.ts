@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { withoutCgo } from "../tornet/binary.ts";
 import { layoutOf } from "../tornet/layout.ts";
 import { hasParams, OWN_PARAMS, paramsLine } from "../tornet/params.ts";
-import { type TorrcContext, torrc } from "../tornet/torrc.ts";
+import { OWN_VOTING, type TorrcContext, torrc } from "../tornet/torrc.ts";
 
 const layout = layoutOf(0);
 
@@ -21,6 +21,8 @@ function contextOf(over: Partial<TorrcContext>): TorrcContext {
     ownerPid: 1,
     timing: { startedAt: 0, isBusy: false },
     consensusParams: OWN_PARAMS,
+    voting: OWN_VOTING,
+    everyRelayIsGuard: false,
     isBehindProxy: false,
     ...over,
   };
@@ -39,6 +41,22 @@ describe("a node's torrc", () => {
     expect(torrcOf("auth1", { consensusParams })).toContain(
       "ConsensusParams cc_alg=0 cfx_enabled=1 circwindow=1000 publish-family-list=1 use-family-ids=1",
     );
+  });
+
+  it("has the authorities vote as often, and make guards of whom, they are told", () => {
+    expect(torrcOf("auth1")).toEqual(
+      expect.arrayContaining(["V3AuthVotingInterval 60", "TestingDirAuthVoteGuard A,A,A,A"]),
+    );
+    const lines = torrcOf("auth1", { voting: { interval: 10, validFor: 2 }, everyRelayIsGuard: true });
+    expect(lines).toEqual(expect.arrayContaining(["V3AuthVotingInterval 10", "V3AuthNIntervalsValid 2"]));
+    expect(lines).toContain("TestingDirAuthVoteGuard *");
+  });
+
+  it("starts the votes at an offset that tor takes, on a busy machine too", () => {
+    const timing = { startedAt: 14_000, isBusy: true };
+    const lines = torrcOf("auth1", { voting: { interval: 10, validFor: 2 }, timing });
+    expect(lines).toContain("TestingV3AuthInitialVotingInterval 10");
+    expect(lines).toContain("TestingV3AuthVotingStartOffset 4");
   });
 
   it("leaves a relay's ORPort to the slow path's proxy, and none else", () => {

@@ -7,8 +7,8 @@ import { CONTROL_PORT, DIR_PORT, type NodePlan, OR_PORT, SOCKS_PORT } from "./la
 import { LARGE_BYTES, LARGE_SHA256 } from "./servers/content.ts";
 import { ZONE } from "./servers/dns.ts";
 import type { KeeperReport } from "./servers/keeper.ts";
-import { ONION_TIME_PERIOD } from "./torrc.ts";
-import type { NodeInfo, TornetInfo } from "./types.ts";
+import { onionTimePeriod } from "./torrc.ts";
+import type { NodeInfo, TornetInfo, Voting } from "./types.ts";
 
 export function nodeInfo(
   plan: NodePlan,
@@ -38,6 +38,7 @@ export function nodeInfo(
 export function networkConfig(
   nodes: readonly NodeInfo[],
   keys: ReadonlyMap<string, NodeKeys>,
+  voting: Voting,
 ): NetworkConfig {
   const authorities = nodes
     .filter((node) => node.role === "authority")
@@ -49,7 +50,7 @@ export function networkConfig(
       ed25519Id,
       orPorts: [`${address}:${orPort}`],
     }));
-  return { authorities, fallbacks, onionTimePeriod: ONION_TIME_PERIOD, allowPrivateAddresses: true };
+  return { authorities, fallbacks, onionTimePeriod: onionTimePeriod(voting), allowPrivateAddresses: true };
 }
 
 /** What the destination's servers and the nodes come to. */

@@ -4,7 +4,7 @@
 
 import { once } from "node:events";
 import net from "node:net";
-import type { NodeRole } from "./types.ts";
+import type { NodeRole, NodeSpec } from "./types.ts";
 
 export const OR_PORT = 9001;
 /** Where a relay listens whose OR_PORT the slow path's proxy has. */
@@ -18,9 +18,7 @@ const INSTANCES = 14;
 const SERVICE_SLOT = 14;
 const LOCK_SLOT = 15;
 
-export interface NodePlan {
-  readonly nickname: string;
-  readonly role: NodeRole;
+export interface NodePlan extends Omit<NodeSpec, "subnet"> {
   readonly address: string;
 }
 
@@ -47,13 +45,17 @@ const topology: readonly (readonly [string, NodeRole])[] = [
   ["conflux", "client"],
 ];
 
-export function layoutOf(instance: number): Layout {
-  const address = (slot: number): string => `127.${SLOTS * (instance + 1) + slot}.0.1`;
-  return {
-    instance,
-    nodes: topology.map(([nickname, role], slot) => ({ nickname, role, address: address(slot) })),
-    serviceAddress: address(SERVICE_SLOT),
-  };
+const usual: readonly NodeSpec[] = topology.map(([nickname, role], subnet) => ({ nickname, role, subnet }));
+
+export function layoutOf(instance: number, specs = usual): Layout {
+  const address = (slot: number, host = 1): string => `127.${SLOTS * (instance + 1) + slot}.0.${host}`;
+  const hosts = new Map<number, number>();
+  const nodes = specs.map(({ subnet, ...node }): NodePlan => {
+    const host = (hosts.get(subnet) ?? 0) + 1;
+    hosts.set(subnet, host);
+    return { ...node, address: address(subnet, host) };
+  });
+  return { instance, nodes, serviceAddress: address(SERVICE_SLOT) };
 }
 
 /** Listens, or answers undefined where the address is taken. */
@@ -92,14 +94,17 @@ export interface Claim {
 }
 
 /** Claims the first free instance. `prepare` clears what a crashed run of that instance has left. */
-export async function claimInstance(prepare: (instance: number) => Promise<void>): Promise<Claim> {
+export async function claimInstance(
+  prepare: (instance: number) => Promise<void>,
+  specs?: readonly NodeSpec[],
+): Promise<Claim> {
   for (let instance = 0; instance < INSTANCES; instance++) {
     const lock = await tryListen(`127.${SLOTS * (instance + 1) + LOCK_SLOT}.0.1`, LOCK_PORT);
     if (lock === undefined) continue;
     lock.unref();
     try {
       await prepare(instance);
-      const layout = layoutOf(instance);
+      const layout = layoutOf(instance, specs);
       if (await portsAreFree(layout)) return { layout, release: () => close(lock) };
     } catch (error) {
       await close(lock);

@@ -11,15 +11,17 @@ import { promisify } from "node:util";
 import type { NetworkConfig } from "@allium/core";
 import { writeTorWithoutCgo } from "./binary.ts";
 import { describeNetwork, networkConfig, nodeInfo } from "./describe.ts";
+import { provideFamilyKeys } from "./families.ts";
 import { type NodeKeys, provideKeys } from "./keys.ts";
 import { type Claim, claimInstance, type NodePlan, SOCKS_PORT } from "./layout.ts";
 import { OWN_PARAMS, voteParams } from "./params.ts";
-import { record, start, stopRecorded } from "./processes.ts";
+import { record, stopRecorded } from "./processes.ts";
 import { clientReady, relaysReady } from "./readiness.ts";
 import { ZONE } from "./servers/dns.ts";
 import type { KeeperReport } from "./servers/keeper.ts";
 import { isBehindProxy, SlowPathProxy } from "./slow-path.ts";
-import { bandwidthFile, type Timing, torrc } from "./torrc.ts";
+import { TorProcess } from "./tor-process.ts";
+import { bandwidthFile, OWN_VOTING, type Timing, torrc } from "./torrc.ts";
 import type {
   ConsensusParams,
   NodeInfo,
@@ -85,6 +87,7 @@ class Run implements Tornet {
   readonly #failure = new AbortController();
   readonly #signal: AbortSignal;
   readonly #nodes: NodeInfo[] = [];
+  readonly #processes = new Map<string, TorProcess>();
   readonly #params: ConsensusParams;
   #keeper: ReturnType<typeof fork> | undefined;
   #slowPath: SlowPathProxy | undefined;
@@ -102,7 +105,7 @@ class Run implements Tornet {
   }
 
   get network(): NetworkConfig {
-    return networkConfig(this.#nodes, this.#keys);
+    return networkConfig(this.#nodes, this.#keys, this.#options.voting ?? OWN_VOTING);
   }
 
   get info(): TornetInfo {
@@ -119,6 +122,26 @@ class Run implements Tornet {
   setConsensusParams(params: ConsensusParams): Promise<void> {
     const relays = this.#nodes.filter(({ role }) => role !== "client");
     return voteParams(relays, { ...this.#params, ...params }, this.#signal);
+  }
+
+  async kill(nicknames: readonly string[]): Promise<void> {
+    await Promise.all(nicknames.map((nickname) => this.#process(nickname).kill()));
+  }
+
+  async revive(nicknames: readonly string[]): Promise<void> {
+    for (const nickname of nicknames) {
+      const pid = await this.#process(nickname).start();
+      const at = this.#nodes.findIndex((node) => node.nickname === nickname);
+      this.#nodes[at] = { ...(this.#nodes[at] as NodeInfo), pid };
+    }
+    const revived = this.#nodes.filter(({ nickname }) => nicknames.includes(nickname));
+    await relaysReady(revived, { signal: this.#signal, onPart: () => {} });
+  }
+
+  #process(nickname: string): TorProcess {
+    const found = this.#processes.get(nickname);
+    if (found === undefined) throw new Error(`the private network has no node ${nickname}`);
+    return found;
   }
 
   stop(): Promise<void> {
@@ -163,8 +186,13 @@ class Run implements Tornet {
     await mkdir(join(this.#dir, "nodes"), { recursive: true, mode: 0o700 });
     await writeFile(join(this.#dir, "owner"), `${process.pid} ${startTime(process.pid)}`);
     this.#progress(0.02, "making keys");
-    const keyCache = join(cacheRoot, `keys-${layout.instance}`);
-    this.#keys = await provideKeys(layout, keyCache, join(this.#dir, "nodes"));
+    const nodes = join(this.#dir, "nodes");
+    const keyCache = join(
+      cacheRoot,
+      `keys-${layout.instance}${this.#options.nodes === undefined ? "" : "-other"}`,
+    );
+    this.#keys = await provideKeys(layout, keyCache, nodes);
+    await provideFamilyKeys(layout, nodes);
     this.#progress(0.15, "starting the relays");
     const servers = await this.#startKeeper();
     await this.#writeShared(servers);
@@ -237,7 +265,7 @@ class Run implements Tornet {
   async #startNode(plan: NodePlan, scheduler: Scheduler, timing: Timing): Promise<NodeInfo> {
     const nodes = join(this.#dir, "nodes");
     const dataDirectory = join(nodes, plan.nickname);
-    const { slowPath, confluxClient, withoutCgo } = this.#options;
+    const { slowPath, confluxClient, withoutCgo, voting = OWN_VOTING, everyRelayIsGuard } = this.#options;
     const text = torrc(plan, {
       layout: this.#claim.layout,
       keys: this.#keys,
@@ -248,6 +276,8 @@ class Run implements Tornet {
       ownerPid: process.pid,
       timing,
       consensusParams: this.#params,
+      voting,
+      everyRelayIsGuard: everyRelayIsGuard === true,
       isBehindProxy: isBehindProxy(plan, slowPath && (slowPath.links ?? "guard")),
       conflux: confluxClient === true ? plan.nickname === "conflux" : undefined,
     });
@@ -256,10 +286,10 @@ class Run implements Tornet {
     const args = ["--hush", "--defaults-torrc", join(nodes, "empty"), "-f", file];
     const output = join(dataDirectory, "output");
     const program = withoutCgo === true && plan.role === "exit" ? this.#ownTor : "tor";
-    const child = await start(this.#dir, program, args, output);
-    child.on("exit", (code) => this.#died(plan.nickname, code, output));
-    child.unref();
-    const info = nodeInfo(plan, child.pid, this.#keys.get(plan.nickname), dataDirectory);
+    const onDeath = (code: number | null) => this.#died(plan.nickname, code, output);
+    const tor = new TorProcess({ dir: this.#dir, program, args, output, onDeath });
+    this.#processes.set(plan.nickname, tor);
+    const info = nodeInfo(plan, await tor.start(), this.#keys.get(plan.nickname), dataDirectory);
     this.#nodes.push(info);
     return info;
   }
@@ -312,7 +342,7 @@ export async function startTornet(options: TornetOptions = {}): Promise<Tornet> 
   const version = await torVersion();
   const directoryOf = (instance: number): string =>
     resolve(options.dir ?? join(cacheRoot, `run-${instance}`));
-  const claim = await claimInstance((instance) => clear(directoryOf(instance)));
+  const claim = await claimInstance((instance) => clear(directoryOf(instance)), options.nodes);
   const run = new Run(directoryOf(claim.layout.instance), claim, options);
   try {
     await run.up(version);

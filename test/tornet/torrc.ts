@@ -2,6 +2,7 @@
 // TestingTorNetwork, no fallback directories, and OutboundBindAddress 127.x, from which Linux connects to nothing
 // but loopback.
 
+import { familyLines } from "./families.ts";
 import type { NodeKeys } from "./keys.ts";
 import {
   BEHIND_PORT,
@@ -13,20 +14,20 @@ import {
   SOCKS_PORT,
 } from "./layout.ts";
 import { paramsLine } from "./params.ts";
-import type { ConsensusParams, Scheduler } from "./types.ts";
+import type { ConsensusParams, Scheduler, Voting } from "./types.ts";
 
 /**
  * Seconds until the first consensus, by which every relay must have published: a relay that misses it waits for the next,
  * a minute later. On a busy machine some do miss six seconds. tor wants a divisor of 1800.
  */
 const INITIAL_VOTING_INTERVAL = { quiet: 6, busy: 15 };
-/** Seconds between later votes (tor takes 10 at the least). */
-const VOTING_INTERVAL = 60;
+/** Where a network is not told otherwise. */
+export const OWN_VOTING: Voting = { interval: 60, validFor: 10 };
+
 /** A testing network's onion time period is 24 voting intervals, and starts 12 of them late. */
-export const ONION_TIME_PERIOD = {
-  minutes: (24 * VOTING_INTERVAL) / 60,
-  offsetMinutes: (12 * VOTING_INTERVAL) / 60,
-};
+export function onionTimePeriod({ interval }: Voting): { minutes: number; offsetMinutes: number } {
+  return { minutes: (24 * interval) / 60, offsetMinutes: (12 * interval) / 60 };
+}
 
 /** The same for all nodes. */
 export interface Timing {
@@ -48,6 +49,8 @@ export interface TorrcContext {
   readonly ownerPid: number;
   readonly timing: Timing;
   readonly consensusParams: ConsensusParams;
+  readonly voting: Voting;
+  readonly everyRelayIsGuard: boolean;
   /** Whether the slow path's proxy has the relay's ORPort. */
   readonly isBehindProxy: boolean;
   /** Clients only; tor's own choice unless told otherwise. */
@@ -121,12 +124,21 @@ function relayLines(node: NodePlan, context: TorrcContext): string[] {
     "ServerDNSAllowBrokenConfig 1",
     "BandwidthRate 1 GBytes",
     "BandwidthBurst 1 GBytes",
+    ...familyLines(node, context.layout, context.keys),
   ];
 }
 
+/** Who gets the flag Guard. */
+function guardsLine(context: TorrcContext): string {
+  if (context.everyRelayIsGuard) return "TestingDirAuthVoteGuard *";
+  const guards = context.layout.nodes.filter(({ role, isGuard = role === "guard" }) => isGuard);
+  return `TestingDirAuthVoteGuard ${guards.map(({ nickname }) => keysOf(context, nickname).rsaId).join(",")}`;
+}
+
 function votingLines(context: TorrcContext): string[] {
-  const guards = context.layout.nodes.filter((node) => node.role === "guard");
-  const interval = INITIAL_VOTING_INTERVAL[context.timing.isBusy ? "busy" : "quiet"];
+  const { voting } = context;
+  const first = INITIAL_VOTING_INTERVAL[context.timing.isBusy ? "busy" : "quiet"];
+  const interval = Math.min(first, voting.interval);
   const offset = Math.floor(context.timing.startedAt / 1000) % interval;
   return [
     "AuthoritativeDirectory 1",
@@ -135,11 +147,11 @@ function votingLines(context: TorrcContext): string[] {
     "TestingV3AuthInitialVoteDelay 2",
     "TestingV3AuthInitialDistDelay 2",
     `TestingV3AuthVotingStartOffset ${offset}`,
-    `V3AuthVotingInterval ${VOTING_INTERVAL}`,
+    `V3AuthVotingInterval ${voting.interval}`,
     "V3AuthVoteDelay 2",
     "V3AuthDistDelay 2",
-    "V3AuthNIntervalsValid 10",
-    `TestingDirAuthVoteGuard ${guards.map(({ nickname }) => keysOf(context, nickname).rsaId).join(",")}`,
+    `V3AuthNIntervalsValid ${voting.validFor}`,
+    guardsLine(context),
     "TestingDirAuthVoteGuardIsStrict 1",
     "TestingDirAuthVoteHSDir *",
     "TestingMinExitFlagThreshold 0",
@@ -151,17 +163,30 @@ function votingLines(context: TorrcContext): string[] {
     "AuthDirTestEd25519LinkKeys 0",
     `V3BandwidthsFile ${context.bandwidthFile}`,
     `ConsensusParams ${paramsLine(context.consensusParams)}`,
+    ...verdictLines(context.layout),
   ];
 }
 
+/** The flags are known to the consensus only where they are listed. */
+function verdictLines({ nodes }: Layout): string[] {
+  return nodes.flatMap(({ verdict, address }) =>
+    verdict === undefined
+      ? []
+      : [`AuthDirList${verdict === "BadExit" ? "BadExits" : verdict} 1`, `AuthDir${verdict} ${address}`],
+  );
+}
+
 /** The microdescriptor says "p accept 1-65535" only where nearly all of IPv4 is accepted. */
-const exitLines = [
-  "ExitRelay 1",
-  "ExitPolicyRejectPrivate 0",
-  "ExitPolicy accept 127.0.0.0/8:*",
-  "ExitPolicy accept *:*",
-  "IPv6Exit 0",
-];
+function exitLines({ exitPorts }: NodePlan): string[] {
+  const ports: readonly (number | "*")[] = exitPorts ?? ["*"];
+  return [
+    "ExitRelay 1",
+    "ExitPolicyRejectPrivate 0",
+    ...ports.flatMap((port) => [`ExitPolicy accept 127.0.0.0/8:${port}`, `ExitPolicy accept *:${port}`]),
+    ...(exitPorts === undefined ? [] : ["ExitPolicy reject *:*"]),
+    "IPv6Exit 0",
+  ];
+}
 
 export function torrc(node: NodePlan, context: TorrcContext): string {
   const lines = commonLines(node, context);
@@ -170,7 +195,7 @@ export function torrc(node: NodePlan, context: TorrcContext): string {
   if (node.role === "authority") {
     lines.push(`DirPort ${node.address}:${DIR_PORT}`, ...votingLines(context));
   }
-  if (node.role === "exit") lines.push(...exitLines);
+  if (node.role === "exit") lines.push(...exitLines(node));
   else if (node.role !== "client") lines.push("ExitPolicy reject *:*");
   return `${lines.join("\n")}\n`;
 }
@@ -180,7 +205,7 @@ export function bandwidthFile(layout: Layout, keys: ReadonlyMap<string, NodeKeys
   const lines = [String(Math.floor(now / 1000))];
   for (const node of layout.nodes) {
     const rsaId = keys.get(node.nickname)?.rsaId;
-    const weight = node.role === "authority" ? 10 : 10_000;
+    const weight = node.weight ?? (node.role === "authority" ? 10 : 10_000);
     if (rsaId !== undefined) lines.push(`node_id=$${rsaId} bw=${weight} nick=${node.nickname}`);
   }
   return `${lines.join("\n")}\n`;

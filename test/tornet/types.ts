@@ -26,15 +26,50 @@ export interface SlowPath {
   readonly stalls?: Stalls;
 }
 
+/** How often the authorities vote. */
+export interface Voting {
+  /** Seconds between two consensuses, 10 at the least; the first one comes sooner. A divisor of 1800. */
+  readonly interval: number;
+  /** For how many intervals a consensus is valid, 2 at the least. */
+  readonly validFor: number;
+}
+
 /** Which links are slow: those of clients to their guards, or all of them, those between relays included. */
 export type SlowLinks = "guard" | "every";
 
+/** A node of a network that is not the usual one. */
+export interface NodeSpec {
+  readonly nickname: string;
+  /** Authorities are three at the least; a "guard" is voted Guard. */
+  readonly role: NodeRole;
+  /** Which of the network's /16 it is in, 0 to 13; several nodes may be in one. */
+  readonly subnet: number;
+  /** What the authorities measure, the consensus's weight; 10,000, or 10 for an authority, unless told otherwise. */
+  readonly weight?: number;
+  /** Whether an exit is voted Guard as well. */
+  readonly isGuard?: boolean;
+  /** Name of its family, whose members list each other (MyFamily). */
+  readonly family?: string;
+  /** Name of its family by a key (FamilyId, proposal 321). */
+  readonly familyKey?: string;
+  /** All that an exit lets out; every port unless told otherwise. */
+  readonly exitPorts?: readonly number[];
+  /** A flag that the authorities give it. */
+  readonly verdict?: "BadExit" | "MiddleOnly";
+}
+
 export interface TornetOptions {
+  /** Other nodes than the usual ones: three authorities, four guards, three exits, a client. */
+  readonly nodes?: readonly NodeSpec[];
   /** Where everything is written. Default: `.cache/tornet/run-N` with N the instance's number. */
   readonly dir?: string;
   readonly scheduler?: Scheduler;
   /** Beside the network's own parameters, or in their stead: `cc_alg=0` is fixed windows. */
   readonly consensusParams?: ConsensusParams;
+  /** A new consensus each minute, valid for ten, unless told otherwise. */
+  readonly voting?: Voting;
+  /** Whether exits and authorities have the flag Guard as well. */
+  readonly everyRelayIsGuard?: boolean;
   /** Exits that do not announce CGO (binary.ts): C tor's client then takes tor1, with congestion control or without. */
   readonly withoutCgo?: boolean;
   /** A second C tor client that uses conflux; the first one then does not. */
@@ -52,14 +87,14 @@ export interface TornetProgress {
   readonly message: string;
 }
 
-export type NodeRole = "authority" | "guard" | "exit" | "client";
+export type NodeRole = "authority" | "guard" | "middle" | "exit" | "client";
 
 /** A tor process of the network. */
 export interface NodeInfo {
   readonly nickname: string;
   readonly role: NodeRole;
   readonly pid: number;
-  /** An IPv4 address in a /16 of its own. */
+  /** An IPv4 address, in the usual network in a /16 of its own. */
   readonly address: string;
   /** 0 at the client. */
   readonly orPort: number;
@@ -132,6 +167,13 @@ export interface Tornet {
    * network is quicker.
    */
   setConsensusParams(params: ConsensusParams): Promise<void>;
+  /** Kills these nodes: their connections are reset, and new ones refused. */
+  kill(nicknames: readonly string[]): Promise<void>;
+  /**
+   * Starts killed nodes again, with what they had on disk. Settles when each serves the others' microdescriptors. Relays that
+   * met it dead may refuse to extend to it for a minute.
+   */
+  revive(nicknames: readonly string[]): Promise<void>;
   /** Ends every process of the network; may be called more than once. */
   stop(): Promise<void>;
 }
