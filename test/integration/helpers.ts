@@ -2,7 +2,18 @@
 
 import { createHash } from "node:crypto";
 import { nodeDialer } from "@allium/bridge";
-import { memoryStore, type PathOptions, type Store, TorClient, type TorSocket } from "@allium/core";
+import {
+  type CircuitInfo,
+  type Clock,
+  isTorError,
+  memoryStore,
+  type PathOptions,
+  type Store,
+  systemClock,
+  TorClient,
+  type TorError,
+  type TorSocket,
+} from "@allium/core";
 import { inject, onTestFinished } from "vitest";
 
 /** A client that dials relays by TCP; it is closed when the test is over. */
@@ -39,4 +50,55 @@ export async function digestOf(response: Response): Promise<{ bytes: number; sha
     bytes += chunk.length;
   }
   return { bytes, sha256: hash.digest("hex") };
+}
+
+/** Real time, moved by so many milliseconds, which may change: the clock on the wall, and the time that a device has run. */
+export class MovedClock implements Clock {
+  wall: number;
+  run = 0;
+  readonly #hurry: number;
+
+  /** @param hurry by how much faster waits pass */
+  constructor(wall = 0, hurry = 1) {
+    this.wall = wall;
+    this.#hurry = hurry;
+  }
+
+  now = () => Date.now() + this.wall;
+  monotonic = () => performance.now() + this.run;
+  timer = (ms: number) => systemClock.timer(ms / this.#hurry);
+}
+
+/** Why it failed. @throws what is no TorError, and where nothing failed */
+export async function failureOf(operation: Promise<unknown>): Promise<Pick<TorError, "kind" | "code">> {
+  try {
+    await operation;
+  } catch (error) {
+    if (isTorError(error)) return { kind: error.kind, code: error.code };
+    throw error;
+  }
+  throw new Error("nothing failed");
+}
+
+/** Fetches the page on a circuit of its own. @returns the circuit that carried it */
+export async function circuitOf(tor: TorClient, url: string): Promise<CircuitInfo> {
+  const ids: number[] = [];
+  const listening = new AbortController();
+  tor.addEventListener(
+    "stream",
+    ({ detail: { state, circuitId } }) => {
+      if (state === "open" && circuitId !== undefined) ids.push(circuitId);
+    },
+    { signal: listening.signal },
+  );
+  try {
+    const response = await tor.fetch(url, { isolation: crypto.randomUUID() });
+    if (response.status !== 200) throw new Error(`status ${response.status}`);
+    const circuit = tor.circuits().find(({ id }) => id === ids.at(-1));
+    await response.text();
+    if (circuit === undefined) throw new Error("the circuit is gone already");
+    return circuit;
+  } finally {
+    listening.abort();
+  }
 }

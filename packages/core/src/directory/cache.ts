@@ -6,9 +6,8 @@ import { concat } from "../base/bytes.ts";
 import { fromLatin1, fromUtf8, toHex, utf8 } from "../base/encoding.ts";
 import { toTorError } from "../base/errors.ts";
 import type { Clock, Log, Store } from "../base/ports.ts";
-import { Turn } from "../base/turn.ts";
 import { sha256 } from "../crypto/hash.ts";
-import { microdescriptorDigest, splitMicrodescriptors } from "./documents/microdescriptor.ts";
+import { eachMicrodescriptor } from "./documents/microdescriptor.ts";
 
 /** Milliseconds that anybody waits for a writing. */
 const LONGEST_SAVE = 20_000;
@@ -146,11 +145,7 @@ export class DirectoryCache {
   async #readPack({ id }: Pack, take: (digest: string, bytes: Uint8Array) => void): Promise<void> {
     const bytes = await this.#store.get(this.#prefix + packName(id));
     try {
-      const turn = new Turn();
-      for (const part of splitMicrodescriptors(bytes ?? new Uint8Array(0))) {
-        if (turn.isOver) await turn.giveWay();
-        take(microdescriptorDigest(part), part);
-      }
+      await eachMicrodescriptor(bytes ?? new Uint8Array(0), take);
     } catch (error) {
       this.#complain("directory-cache-damaged", error);
     }

@@ -4,14 +4,12 @@
 import type { TorError } from "../base/errors.ts";
 import { toTorError } from "../base/errors.ts";
 import type { Log } from "../base/ports.ts";
-import { Turn } from "../base/turn.ts";
 import type { DirectoryCache } from "./cache.ts";
 import {
+  eachMicrodescriptor,
   type Microdescriptor,
   MicrodescriptorPool,
-  microdescriptorDigest,
   parseMicrodescriptor,
-  splitMicrodescriptors,
 } from "./documents/microdescriptor.ts";
 import type { Downloader } from "./download.ts";
 import { type FetchOptions, fetchMicrodescriptors } from "./fetch-documents.ts";
@@ -47,15 +45,11 @@ export class MicrodescriptorKeeper {
   async adopt(document: Uint8Array, wanted: ReadonlySet<string>): Promise<void> {
     const pool = new MicrodescriptorPool();
     const added: Uint8Array[] = [];
-    const turn = new Turn();
-    for (const bytes of splitMicrodescriptors(document)) {
-      if (turn.isOver) await turn.giveWay();
-      const digest = microdescriptorDigest(bytes);
-      if (wanted.has(digest) && !this.#held.has(digest)) {
-        this.#take(digest, bytes, pool);
-        added.push(bytes);
-      }
-    }
+    await eachMicrodescriptor(document, (digest, bytes) => {
+      if (!wanted.has(digest) || this.#held.has(digest)) return;
+      this.#take(digest, bytes, pool);
+      added.push(bytes);
+    });
     if (added.length > 0) await this.#cache.addMicrodescriptors(added, wanted);
   }
 

@@ -51,8 +51,8 @@ export class GuardStore {
       [`${this.#key}.corrupt`, bytes],
       [this.#key, undefined],
     ];
-    await this.#store.set(new Map(entries));
     this.#warn("guards.corrupt", "the stored guards cannot be read; they are set aside");
+    await this.#store.set(new Map(entries)).catch(() => this.#ended(false));
     return undefined;
   }
 

@@ -55,6 +55,8 @@ describe("a wrong clock", () => {
     const explained = skew.explain(EXPIRED);
     expect(explained).toMatchObject({ kind: "clock-skew", code: "ALLIUM_E_CLOCK_WRONG", cause: EXPIRED });
     expect(explained.message).toContain("30.0 hours ahead of that of a relay");
+    const unverified = new TorError("consensus-unverified", "ALLIUM_E_CONSENSUS_SIGNATURES", "none");
+    expect(skew.explain(unverified).code).toBe("ALLIUM_E_CLOCK_WRONG");
     const other = new TorError("bridge-unreachable", "ALLIUM_E_BRIDGE_LOST", "lost");
     expect(skew.explain(other)).toBe(other);
   });
