@@ -35,6 +35,7 @@ export class DirectoryCache {
   readonly #prefix: string;
   readonly #clock: Clock;
   readonly #log: Log | undefined;
+  readonly #complaints = new Set<string>();
 
   /** @param authorities v3idents, upper-case: they are what tells one network from another */
   constructor(store: Store, authorities: ReadonlySet<string>, clock: Clock, log?: Log) {
@@ -157,6 +158,7 @@ export class DirectoryCache {
       .lock(`${this.#prefix}write`, async () => {
         const entries = await build();
         await this.#store.set(new Map([...entries].map(([name, value]) => [this.#prefix + name, value])));
+        this.#complaints.clear();
       })
       .catch((error) => this.#complain("directory-cache-unwritable", error));
     // Another tab may hold the lock and never let go.
@@ -164,7 +166,10 @@ export class DirectoryCache {
       this.#complain("directory-cache-unwritable", undefined);
   }
 
+  /** Once for each fault, until something can be stored again. */
   #complain(code: string, error: unknown): void {
+    if (this.#complaints.has(code)) return;
+    this.#complaints.add(code);
     const data = error === undefined ? {} : { data: { error: toTorError(error).code } };
     this.#log?.({ level: "warn", code, message: "the directory cache cannot be used as it should", ...data });
   }

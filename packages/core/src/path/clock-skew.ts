@@ -19,9 +19,9 @@ const MAX_RELAYS = 32;
 
 /** What a wrong clock may look like. */
 const EXPLAINED: ReadonlySet<TorErrorKind> = new Set([
-  "directory-expired",
-  "clock-skew",
-  "protocol-violation",
+  ...(["directory-expired", "clock-skew", "protocol-violation"] as const),
+  // Certificates of tomorrow vouch for nothing.
+  "consensus-unverified",
 ]);
 
 export class ClockSkew {
