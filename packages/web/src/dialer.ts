@@ -36,6 +36,7 @@ export function bridgesOf(options: WebDialerOptions): Bridges {
 /** See webDialer. */
 export function dialThrough(bridges: Bridges): Dialer {
   return {
+    bridges: bridges.urls.length,
     async dial(target, options = {}) {
       const { signal } = options;
       throwIfAborted(signal);

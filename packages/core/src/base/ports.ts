@@ -26,6 +26,8 @@ export interface DialOptions {
 
 /** Carries raw bytes to a relay's ORPort. */
 export interface Dialer {
+  /** How many bridges there are to go through; undefined where connections need none. */
+  readonly bridges?: number;
   /**
    * Connects to the first of `target` that answers. All addresses belong to one relay.
    * @throws TorError `bridge-unreachable`, `bridge-refused`, `offline` or `aborted`

@@ -89,6 +89,7 @@ export class NetworkStack {
     this.clockSkew = new ClockSkew(clock);
     this.bridges = new BridgeWatch({
       clock,
+      bridges: options.dialer.bridges,
       onSuspicion: (suspicion) => this.#onSuspicion(options, suspicion),
     });
     this.guards = new GuardKeeper({

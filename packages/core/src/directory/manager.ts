@@ -11,7 +11,7 @@ import { CertificateKeeper } from "./certificate-keeper.ts";
 import { ConsensusKeeper } from "./consensus-keeper.ts";
 import { Downloader } from "./download.ts";
 import type { FetchOptions } from "./fetch-documents.ts";
-import { isCurrent, isLive, nextEarlyFetchTime, nextFetchTime } from "./lifetime.ts";
+import { isCurrent, isLive, nextEarlyFetchTime, nextFetchTime, requireCurrent } from "./lifetime.ts";
 import { MicrodescriptorKeeper } from "./microdescriptor-keeper.ts";
 import { makeNetDir } from "./netdir.ts";
 import { configuredAuthorities } from "./signatures.ts";
@@ -160,7 +160,11 @@ export class DirectoryManager {
     await this.#snapshots?.consensus(this.#consensus, signal);
     if (this.#isLive()) return this.#progress("consensus", 1);
     try {
-      if (!(await this.#consensus.refresh(this.#asking(signal))) && !this.#isTolerable()) throw notNewer();
+      const isNewer = await this.#consensus.refresh(this.#asking(signal));
+      const { held } = this.#consensus;
+      if (held === undefined) throw notNewer();
+      // Where it is the newest there is, the clock may be what is wrong, and the error says so.
+      if (!isNewer) requireCurrent(held, this.#now());
     } catch (error) {
       if (signal.aborted) throw abortError(signal);
       if (!this.#isTolerable()) throw error;

@@ -20,6 +20,8 @@ export interface BridgeUse extends BridgeSuspicion {
 
 export interface BridgeWatchOptions {
   readonly clock: Clock;
+  /** How many there are; one unless told otherwise. */
+  readonly bridges?: number | undefined;
   /** A bridge fell under suspicion, once a day at the most. */
   readonly onSuspicion: (suspicion: BridgeSuspicion) => void;
 }
@@ -121,9 +123,11 @@ export class BridgeWatch {
     return this.#guards.get(guard)?.failedThrough.size !== 1;
   }
 
-  /** Whether the guard failed so lately that another one is tried before it. */
+  /** Whether the guard failed so lately that another one is tried before it; not before each bridge had its try. */
   isHeldBack(guard: string): boolean {
-    return (this.#guards.get(guard)?.retryAt ?? 0) > this.#now();
+    const entry = this.#guards.get(guard);
+    const { bridges = 1 } = this.#options;
+    return entry !== undefined && entry.failedThrough.size >= bridges && entry.retryAt > this.#now();
   }
 
   isAnyHeldBack(): boolean {

@@ -38,6 +38,17 @@ describe("a guard that fails", () => {
     expect(watch.isHeldBack("a")).toBe(false);
   });
 
+  it("is not held back before each bridge had its try", () => {
+    const clock = new ManualClock();
+    const watch = new BridgeWatch({ clock, bridges: 2, onSuspicion: () => {} });
+    watch.failed("a", one);
+    expect(watch.isHeldBack("a")).toBe(false);
+    watch.failed("a", one);
+    expect(watch.isHeldBack("a")).toBe(false);
+    watch.failed("a", two);
+    expect(watch.isHeldBack("a")).toBe(true);
+  });
+
   it("has a clean slate once it was reached", () => {
     const { watch } = setup();
     watch.failed("a", one);

@@ -341,11 +341,16 @@ describe("a bridge that fell under suspicion", () => {
 
 describe("a guard that closes the link behind which circuits are being built", () => {
   it("is counted for path bias where no bridge could have done it (path-spec 7)", async () => {
-    const { choose, events } = await bench();
+    const { choose, guards } = await bench();
     const tickets: GuardTicket[] = [];
     for (let i = 0; i < 15; i++) tickets.push(await choose());
     for (const ticket of tickets) ticket.failedLater(linkClosed("the relay closed the link"));
-    expect(events.filter(({ type }) => type === "disabled")).toHaveLength(1);
+    const counts = guards
+      .export()
+      .guards.map(({ pb_circ_attempts = 0, pb_circ_successes = 0 }) => [
+        ...[pb_circ_attempts, pb_circ_successes],
+      ]);
+    expect(counts.filter(([attempts]) => attempts !== 0)).toEqual([[15, 0]]);
   });
 });
 

@@ -41,6 +41,9 @@ export interface PathBiasParams {
   /** pb_noticepct and pb_warnpct: the percentages of complete circuits below which there is a warning. */
   readonly noticePercent: number;
   readonly warnPercent: number;
+  /** pb_dropguards and pb_extremepct: whether a guard is disabled below that percentage; not unless the network says so. */
+  readonly drops: boolean;
+  readonly extremePercent: number;
   /** pb_scalecircs: beyond this many circuits the counts are scaled down. */
   readonly scaleAbove: number;
   /** pb_multfactor / pb_scalefactor: by this, 0 to 1. */
@@ -86,6 +89,8 @@ function pathBiasParams(netdir: Pick<NetDir, "param"> | undefined): PathBiasPara
     minCircuits: param("mincircs", 150, 5, INT32_MAX),
     noticePercent: param("noticepct", 70, 0, 100),
     warnPercent: param("warnpct", 50, 0, 100),
+    drops: param("dropguards", 0, 0, 1) === 1,
+    extremePercent: param("extremepct", 30, 0, 100),
     scaleAbove: param("scalecircs", 300, 10, INT32_MAX),
     scaleFactor: param("multfactor", 1, 1, divisor) / divisor,
   };

@@ -1,5 +1,6 @@
-// Whether a guard lets circuits fail behind it to steer our paths (path-spec 7). Counts and warnings are C tor's; a guard
-// is disabled by arti's rule, which C tor has (pb_dropguards) and leaves off. Not here: stream use counts (path-spec 7.2).
+// Whether a guard lets circuits fail behind it to steer our paths (path-spec 7), as C tor counts and judges it. A guard is
+// disabled only where the network says so (pb_dropguards): when other relays die, circuits fail behind the best of guards.
+// Not here: stream use counts (path-spec 7.2).
 
 import type { PathBiasParams } from "./params.ts";
 
@@ -12,10 +13,6 @@ export interface PathBiasCounts {
   /** Those of them that became complete. */
   readonly successes: number;
 }
-
-/** arti's bounds: no judgement before so many circuits, and then this part of them may fail. */
-const MIN_OBSERVATIONS = 15;
-const MAX_FAILING = 0.7;
 
 /**
  * Counts one more outcome. A circuit that was complete and then broke is a failure (path-spec 7.1).
@@ -33,8 +30,11 @@ export function countOutcome(
 }
 
 /** Whether so many circuits fail that the guard is not to be used any more. */
-export function failsTooMany({ attempts, successes }: PathBiasCounts): boolean {
-  return attempts >= MIN_OBSERVATIONS && (attempts - successes) / attempts > MAX_FAILING;
+export function failsTooMany(
+  { attempts, successes }: PathBiasCounts,
+  { drops, extremePercent, minCircuits }: PathBiasParams,
+): boolean {
+  return drops && attempts > minCircuits && (100 * successes) / attempts < extremePercent;
 }
 
 /** The lowest of the network's percentages that the successes are below; undefined when all is well. */

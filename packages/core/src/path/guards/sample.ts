@@ -195,7 +195,7 @@ export class GuardSample {
       pb_circ_successes: counts.successes,
     });
     if (record.disabled) return;
-    if (failsTooMany(counts)) {
+    if (failsTooMany(counts, this.#params.pathBias)) {
       this.#members.disable(guard, this.#params);
       this.#tell("disabled", guard);
       return;

@@ -27,7 +27,10 @@ const DEFAULTS = {
   idleTimeout: 10 * MINUTE,
   meaningfulRestrictionPercent: 20,
   extremeRestrictionPercent: 1,
-  pathBias: { minCircuits: 150, noticePercent: 70, warnPercent: 50, scaleAbove: 300, scaleFactor: 0.5 },
+  pathBias: {
+    ...{ minCircuits: 150, noticePercent: 70, warnPercent: 50, scaleAbove: 300, scaleFactor: 0.5 },
+    ...{ drops: false, extremePercent: 30 },
+  },
 };
 
 it("are the defaults without a consensus, and with one that names none", () => {
@@ -59,6 +62,7 @@ it.each([
   ["pb_mincircs", "minCircuits", 5, INT32_MAX],
   ["pb_noticepct", "noticePercent", 0, 100],
   ["pb_warnpct", "warnPercent", 0, 100],
+  ["pb_extremepct", "extremePercent", 0, 100],
   ["pb_scalecircs", "scaleAbove", 10, INT32_MAX],
 ] as const)("hold %s within its bounds", (name, field, least, most) => {
   expect(guardParams(netdir({ [name]: -5 })).pathBias[field]).toBe(least);

@@ -1,11 +1,11 @@
-// path-spec 7 with C tor's counts and warnings, and arti's rule for disabling (its disable_on_failure and circ_history tests).
+// path-spec 7 with C tor's counts, warnings and rule for disabling.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { guardParams } from "../../../src/path/guards/params.ts";
 import type { CircuitOutcome } from "../../../src/path/guards/path-bias.ts";
 import { countOutcome, failsTooMany, type PathBiasCounts } from "../../../src/path/guards/path-bias.ts";
-import { Bench, confirmed, nickname, state } from "./support.ts";
+import { Bench, confirmed, nickname, state, view } from "./support.ts";
 
 const { pathBias } = guardParams(undefined);
 
@@ -13,6 +13,13 @@ const { pathBias } = guardParams(undefined);
 function counted(attempts: number, successes: number): Bench {
   const bench = new Bench();
   bench.sample.adopt(state(confirmed(0, 0, { pb_circ_attempts: attempts, pb_circ_successes: successes })));
+  return bench;
+}
+
+/** The same on a network that has such guards dropped. */
+function dropping(attempts: number, successes: number): Bench {
+  const bench = counted(attempts, successes);
+  bench.sample.update(view(400, { params: { pb_dropguards: 1 } }));
   return bench;
 }
 
@@ -31,36 +38,42 @@ const counts = (bench: Bench) => {
 };
 
 describe("path bias", () => {
-  it("disables a guard behind which more than 70 % of at least 15 circuits fail", () => {
-    const bench = new Bench();
-    note(bench, 1, "success");
-    note(bench, 13, "failed-after-first-hop");
+  it("disables none, however many fail, unless the network says so", () => {
+    const bench = counted(200, 0);
+    note(bench, 20, "failed-after-first-hop");
     expect(bench.heard("disabled")).toEqual([]);
     expect(bench.primary[0]).toBe("Relay0");
+  });
+
+  it("disables a guard where the network says so, below its percentage, after its number of circuits", () => {
+    const bench = dropping(149, 45);
+    note(bench, 1, "failed-after-first-hop");
+    expect(bench.heard("disabled")).toEqual([]);
     note(bench, 1, "failed-after-first-hop");
     expect(bench.heard("disabled")).toEqual(["Relay0"]);
     expect(bench.stored(0)?.disabled).toBe(true);
-    expect(bench.primary).toEqual(["Relay1", "Relay2", "Relay3"]);
     for (let i = 0; i < 50; i++) expect(nickname(bench.select())).not.toBe("Relay0");
   });
 
   it("disables it once, whatever becomes of circuits that it had", () => {
-    const bench = counted(14, 4);
+    const bench = dropping(150, 40);
     const circuits = [1, 2, 3].map(() => bench.select());
     for (const circuit of circuits) bench.sample.noteCircuit(circuit, "failed-after-first-hop");
     expect(bench.heard("disabled")).toEqual(["Relay0"]);
-    expect(counts(bench)).toEqual([17, 4]);
+    expect(counts(bench)).toEqual([153, 40]);
   });
 
-  it("disables none at 70 % exactly, nor for few circuits", () => {
-    expect(failsTooMany({ attempts: 20, successes: 6 })).toBe(false);
-    expect(failsTooMany({ attempts: 20, successes: 5 })).toBe(true);
-    expect(failsTooMany({ attempts: 14, successes: 0 })).toBe(false);
-    expect(failsTooMany({ attempts: 0, successes: 0 })).toBe(false);
+  it("disables none at the percentage exactly, nor for few circuits", () => {
+    const drops = { ...pathBias, drops: true };
+    expect(failsTooMany({ attempts: 200, successes: 60 }, drops)).toBe(false);
+    expect(failsTooMany({ attempts: 200, successes: 59 }, drops)).toBe(true);
+    expect(failsTooMany({ attempts: 200, successes: 59 }, pathBias)).toBe(false);
+    expect(failsTooMany({ attempts: 150, successes: 0 }, drops)).toBe(false);
+    expect(failsTooMany({ attempts: 0, successes: 0 }, drops)).toBe(false);
   });
 
   it("remembers it over a restart", () => {
-    const before = counted(15, 4);
+    const before = dropping(151, 45);
     note(before, 1, "failed-after-first-hop");
     const after = new Bench();
     after.sample.adopt(before.sample.export());
