@@ -12,6 +12,8 @@ import {
 } from "@allium/core";
 
 const DEFAULT_DIAL_TIMEOUT = 10_000;
+/** Milliseconds after which the next address is tried beside the last (RFC 8305 8, "Connection Attempt Delay"). */
+const NEXT_ADDRESS = 250;
 /** Bytes held on the way in before the socket is paused. */
 const READ_AHEAD = 64 * 1024;
 /**
@@ -158,21 +160,56 @@ function socketDuplex({ socket, readTo }: DialledSocket): Duplex {
   return { readable, writable, closed, close };
 }
 
-/** Dials relays by TCP, one address after the other. `timeout` is per address, in milliseconds. */
+/** The first of one relay's addresses that answers; each next one is tried a moment later, or once all before it failed. */
+function dialFirst(
+  target: readonly RelayAddress[],
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<DialledSocket> {
+  const others = new AbortController();
+  const forward = () => others.abort(signal?.reason);
+  signal?.addEventListener("abort", forward, { once: true });
+  if (signal?.aborted) forward();
+  return new Promise<DialledSocket>((resolve, reject) => {
+    let next = 0;
+    let underWay = 0;
+    let timer: NodeJS.Timeout | undefined;
+    let isOver = false;
+    const begin = () => {
+      clearTimeout(timer);
+      const address = target[next];
+      if (isOver || address === undefined) return;
+      next++;
+      underWay++;
+      timer = setTimeout(begin, NEXT_ADDRESS);
+      dialSocket(address, timeout, others.signal).then(win, lose);
+    };
+    const win = (dialled: DialledSocket) => {
+      if (isOver) dialled.socket.destroy();
+      isOver = true;
+      resolve(dialled);
+    };
+    const lose = (error: unknown) => {
+      underWay--;
+      if (!others.signal.aborted && next < target.length) return begin();
+      if (underWay > 0) return;
+      isOver = true;
+      reject(error);
+    };
+    begin();
+    if (underWay === 0) reject(new TorError("bad-api-usage", "ALLIUM_E_BAD_ADDRESS", "no address to dial"));
+  }).finally(() => {
+    signal?.removeEventListener("abort", forward);
+    others.abort();
+  });
+}
+
+/** Dials relays by TCP, over IPv4 and IPv6 where they have both (RFC 8305). `timeout` is per address, in milliseconds. */
 export function nodeDialer(options: { readonly timeout?: number } = {}): Dialer {
   const timeout = options.timeout ?? DEFAULT_DIAL_TIMEOUT;
   return {
     async dial(target: readonly RelayAddress[], { signal }: DialOptions = {}): Promise<Duplex> {
-      let last: unknown = new TorError("bad-api-usage", "ALLIUM_E_BAD_ADDRESS", "no address to dial");
-      for (const address of target) {
-        try {
-          return socketDuplex(await dialSocket(address, timeout, signal));
-        } catch (error) {
-          last = error;
-          if (signal?.aborted) break;
-        }
-      }
-      throw last;
+      return socketDuplex(await dialFirst(target, timeout, signal));
     },
   };
 }
