@@ -38,7 +38,7 @@ export class ClockWatch {
       if (Math.abs(moved) >= JUMP) this.#onJump(moved);
       else if (late >= JUMP) this.#onJump(late);
       this.#onTick();
-      this.#wait();
+      if (!this.#stopped) this.#wait();
     });
   }
 }

@@ -279,6 +279,9 @@ export class Engine<N extends Network> {
       data: { seconds: Math.round(ms / 1000) },
     });
     this.networkChanged();
+    // What was to be fetched at a time of the clock before.
+    this.#rest();
+    this.#keepUp();
   }
 
   #portRelevance(): number {

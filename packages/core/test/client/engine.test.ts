@@ -104,9 +104,13 @@ describe("the bootstrap", () => {
   it("starts the loop that keeps the view fresh, once", async () => {
     const { start, state, clock } = bench();
     await start();
-    clock.advance(4 * HOUR);
     await start();
     expect(state.freshSignals).toHaveLength(1);
+    // After a sleep it begins anew, as its times are those of the clock before.
+    clock.advance(4 * HOUR);
+    await start();
+    expect(state.freshSignals.filter(({ aborted }) => !aborted)).toHaveLength(1);
+    expect(state.freshSignals).toHaveLength(2);
   });
 });
 
