@@ -178,3 +178,16 @@ describe("a list of subprotocols", () => {
     expect(() => parseProtocols(text)).toThrow(refused);
   });
 });
+
+it("tells family lists apart that differ in their middles alone, and shares those that are the same", () => {
+  const pool = new MicrodescriptorPool();
+  const base = testRelay(1).microdescriptor;
+  const list = (middle: string) =>
+    Array.from({ length: 9 }, (_, i) => `$${(i === 4 ? middle : String(i)).repeat(40)}`);
+  const familyOf = (middle: string) =>
+    parseMicrodescriptor(utf8(`${base}family ${list(middle).join(" ")}\n`), pool).family;
+  const [one, other, again] = [familyOf("A"), familyOf("B"), familyOf("A")];
+  expect([...one.names]).toEqual(list("A"));
+  expect([...other.names]).toEqual(list("B"));
+  expect(again).toBe(one);
+});
