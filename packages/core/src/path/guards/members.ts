@@ -4,7 +4,7 @@
 import { formatSocketAddress } from "../../base/address.ts";
 import { fromHex, toHex } from "../../base/encoding.ts";
 import { randomUnit } from "../../base/random.ts";
-import type { ListedRelay, NetDir, Relay } from "../../directory/api.ts";
+import type { ListedRelay, NetDir } from "../../directory/api.ts";
 import { isCurrent } from "../../directory/lifetime.ts";
 import { Guard, isListedGuard } from "./guard.ts";
 import type { GuardParams } from "./params.ts";
@@ -15,10 +15,6 @@ export interface MemberOptions {
   readonly now: () => number;
   /** A relay by weight among those allowed. */
   readonly sample: (netdir: NetDir, allowed: (relay: ListedRelay) => boolean) => ListedRelay | undefined;
-  /** What a person's setting leaves of the guards (guard-spec 4.2); all of them when absent. */
-  readonly filter?: ((relay: Relay) => boolean) | undefined;
-  /** For the "restricted" sample: filters before it samples, so that it does not fill with what cannot be used. */
-  readonly isRestricted?: boolean | undefined;
 }
 
 /** Called after what persists has changed. */
@@ -77,17 +73,14 @@ export class Members {
 
   /** Samples more guards while too few can be used, within the sample's bounds (guard-spec 4.2). */
   expand(netdir: NetDir, params: GuardParams): void {
-    const { filter, isRestricted = false, now, sample } = this.#options;
+    const { now, sample } = this.#options;
     if (!isCurrent(netdir, now())) return;
     let usable = this.#sampled.filter((guard) => guard.isUsable).length;
     if (usable >= params.minFilteredSize) return;
-    const isKept = (relay: Relay | undefined) => relay !== undefined && filter?.(relay) !== false;
-    const eligible = (relay: ListedRelay) =>
-      isListedGuard(relay) && (!isRestricted || isKept(netdir.byRsaId(relay.rsaId)));
-    const limit = maxSampleSize(netdir, eligible, isRestricted, params);
+    const limit = maxSampleSize(netdir, params);
     const known = new Set(this.#sampled.map(({ record }) => record.fingerprint));
     while (usable < params.minFilteredSize && this.#sampled.length < limit) {
-      const relay = sample(netdir, (one) => eligible(one) && !known.has(fingerprintOf(one)));
+      const relay = sample(netdir, (one) => isListedGuard(one) && !known.has(fingerprintOf(one)));
       if (relay === undefined) return;
       known.add(fingerprintOf(relay));
       if (this.#add(relay, netdir, params).isUsable) usable++;
@@ -155,11 +148,9 @@ export class Members {
     return guard;
   }
 
-  /** Membership in FILTERED_GUARDS. Without its microdescriptor a guard passes, so that it keeps its place. */
+  /** Membership in FILTERED_GUARDS. Without its microdescriptor a guard keeps its place. */
   #filter(guard: Guard, isPresent: boolean): void {
-    const { relay } = guard;
-    const passes = relay === undefined || this.#options.filter?.(relay) !== false;
-    guard.isFiltered = isPresent && guard.record.disabled === undefined && passes;
+    guard.isFiltered = isPresent && guard.record.disabled === undefined;
   }
 
   #setListed(guard: Guard, isListed: boolean, now: number, params: GuardParams): void {
@@ -229,14 +220,8 @@ function namesOf(relay: ListedRelay): { fingerprint: string; nickname: string; a
 }
 
 /** guard-spec 4.1: never more than this many are sampled, were every one of them unreachable. */
-function maxSampleSize(
-  netdir: NetDir,
-  eligible: (relay: ListedRelay) => boolean,
-  isRestricted: boolean,
-  params: GuardParams,
-): number {
-  const undescribed = isRestricted ? 0 : netdir.undescribed.filter(isListedGuard).length;
-  const guards = netdir.relays.filter(eligible).length + undescribed;
+function maxSampleSize(netdir: NetDir, params: GuardParams): number {
+  const guards = netdir.relays.filter(isListedGuard).length + netdir.undescribed.filter(isListedGuard).length;
   const byPercent = Math.floor((guards * params.maxSamplePercent) / 100);
   return Math.max(params.minFilteredSize, Math.min(byPercent, params.maxSampleSize));
 }

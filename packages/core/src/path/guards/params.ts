@@ -28,10 +28,6 @@ export interface GuardParams {
   readonly connectTimeout: number;
   /** guard-nonprimary-guard-idle-timeout, in milliseconds. */
   readonly idleTimeout: number;
-  /** guard-meaningful-restriction-percent */
-  readonly meaningfulRestrictionPercent: number;
-  /** guard-extreme-restriction-percent */
-  readonly extremeRestrictionPercent: number;
   readonly pathBias: PathBiasParams;
 }
 
@@ -75,8 +71,6 @@ export function guardParams(netdir: Pick<NetDir, "param"> | undefined): GuardPar
     internetLikelyDown: param("internet-likely-down-interval", 600) * SECOND,
     connectTimeout: param("nonprimary-guard-connect-timeout", 15) * SECOND,
     idleTimeout: param("nonprimary-guard-idle-timeout", 600) * SECOND,
-    meaningfulRestrictionPercent: param("meaningful-restriction-percent", 20, 100),
-    extremeRestrictionPercent: param("extreme-restriction-percent", 1, 100),
     pathBias: pathBiasParams(netdir),
   };
 }

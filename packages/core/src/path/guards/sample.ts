@@ -102,7 +102,7 @@ export class GuardSample {
     return isDirty;
   }
 
-  /** A new view of the network, or another setting of the filter (guard-spec 4.10). */
+  /** A new view of the network (guard-spec 4.10). */
   update(netdir: NetDir): void {
     this.#netdir = netdir;
     this.#params = guardParams(netdir);

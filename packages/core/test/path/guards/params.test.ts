@@ -25,8 +25,6 @@ const DEFAULTS = {
   internetLikelyDown: 10 * MINUTE,
   connectTimeout: 15_000,
   idleTimeout: 10 * MINUTE,
-  meaningfulRestrictionPercent: 20,
-  extremeRestrictionPercent: 1,
   pathBias: {
     ...{ minCircuits: 150, noticePercent: 70, warnPercent: 50, scaleAbove: 300, scaleFactor: 0.5 },
     ...{ drops: false, extremePercent: 30 },
@@ -51,8 +49,6 @@ it.each([
   ["guard-internet-likely-down-interval", "internetLikelyDown", 1000, INT32_MAX * 1000],
   ["guard-nonprimary-guard-connect-timeout", "connectTimeout", 1000, INT32_MAX * 1000],
   ["guard-nonprimary-guard-idle-timeout", "idleTimeout", 1000, INT32_MAX * 1000],
-  ["guard-meaningful-restriction-percent", "meaningfulRestrictionPercent", 1, 100],
-  ["guard-extreme-restriction-percent", "extremeRestrictionPercent", 1, 100],
 ] as const)("hold %s within its bounds", (name, field, least, most) => {
   expect(guardParams(netdir({ [name]: -5 }))[field]).toBe(least);
   expect(guardParams(netdir({ [name]: 2 ** 40 }))[field]).toBe(most);
