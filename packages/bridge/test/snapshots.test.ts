@@ -213,10 +213,12 @@ describe("the newest snapshot", () => {
     });
     snapshots.add(view());
     await served(snapshots);
+    const before = snapshots.find("consensus-microdesc", now)?.document;
     damaged = true;
     snapshots.add(view());
     await vi.waitFor(() => expect(logged.map(({ code }) => code)).toEqual(["bridge.snapshot-failed"]));
-    expect(snapshots.find("consensus-microdesc", now)).toBeDefined();
+    expect(before).toBeDefined();
+    expect(snapshots.find("consensus-microdesc", now)?.document).toBe(before);
   });
 
   it("is read once at a time, and once more for all that changed meanwhile", async () => {

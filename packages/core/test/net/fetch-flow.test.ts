@@ -66,7 +66,7 @@ describe("an abort", () => {
     web.handlers["/"] = (request) => request.once("data", () => controller.abort(reason));
     const init = { method: "POST", body, duplex: "half" as const, signal: controller.signal };
     expect(await rejection(web.get("http://a.example/", init))).toBe(reason);
-    await expect.poll(() => cancelled).toBeDefined();
+    await expect.poll(() => cancelled).toMatchObject({ code: "ALLIUM_E_ABORTED" });
     await expect.poll(() => web.opener.open()).toBe(0);
   });
 

@@ -1,81 +1,31 @@
 // What a bridge, chance or another tab must not do to guards: each rule with the way in which it was once broken.
 
 import { describe, expect, it } from "vitest";
-import { toHex } from "../../src/base/encoding.ts";
+import { fromUtf8, utf8 } from "../../src/base/encoding.ts";
 import { TorError } from "../../src/base/errors.ts";
 import { memoryStore } from "../../src/base/memory-store.ts";
 import type { Store } from "../../src/base/ports.ts";
-import type { NetDir, Relay } from "../../src/directory/api.ts";
+import type { NetDir } from "../../src/directory/api.ts";
 import { linkClosed, linkViolation } from "../../src/link/errors.ts";
 import { BridgeWatch } from "../../src/path/bridge-watch.ts";
-import { GuardKeeper } from "../../src/path/guard-keeper.ts";
 import type { GuardTicket } from "../../src/path/guard-ticket.ts";
-import type { GuardEvent } from "../../src/path/guards/sample.ts";
-import { PathSelector } from "../../src/path/select.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { TlsError, truncated } from "../../src/tls/alert.ts";
 import { settle } from "./fakes.ts";
-import { exitRelay, guardRelay, netdir } from "./synthetic.ts";
-
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-const YEAR = 365 * 24 * HOUR;
-const ONE = new Set(["one"]);
-const NETWORK: NetDir = {
-  ...netdir([...Array.from({ length: 40 }, (_, id) => guardRelay(id)), exitRelay(100)]),
-  ...{ validAfter: 0, freshUntil: 100 * YEAR, validUntil: 101 * YEAR },
-};
-const SILENT = new TorError("offline", "ALLIUM_E_LINK_TIMEOUT", "no answer");
-
-async function bench(store: Store = memoryStore()) {
-  const clock = new ManualClock();
-  const events: GuardEvent[] = [];
-  const wanted: number[] = [];
-  const watch = new BridgeWatch({ clock, onSuspicion: () => {} });
-  const guards = new GuardKeeper({
-    ...{ store, key: "guards", clock, watch },
-    sample: (view, allowed) => new PathSelector(view, true).sampleGuard(allowed),
-    onEvent: (event) => events.push(event),
-    onWanted: () => void wanted.push(clock.monotonic()),
-  });
-  await guards.load();
-  const choose = (allowed: (relay: Relay) => boolean = () => true) => guards.choose(NETWORK, "data", allowed);
-  const fail = async () => {
-    const ticket = await choose();
-    watch.failed(nameOf(ticket.relay), ONE);
-    ticket.failed(SILENT, false);
-    return nameOf(ticket.relay);
-  };
-  /** As after months of use: all primary guards are confirmed. */
-  const confirmPrimaries = async () => {
-    const seen = new Set<Relay>();
-    for (let i = 0; i < 3; i++) {
-      const ticket = await choose((relay) => !seen.has(relay));
-      seen.add(ticket.relay);
-      watch.reached(nameOf(ticket.relay), ONE);
-      await ticket.built();
-      ticket.closed(undefined);
-    }
-    return [...seen];
-  };
-  return { guards, clock, events, wanted, watch, choose, fail, confirmPrimaries };
-}
-
-function nameOf(relay: Relay): string {
-  return toHex(relay.rsaId).toUpperCase();
-}
-
-async function isDone(promise: Promise<unknown>): Promise<boolean> {
-  let done = false;
-  promise.then(
-    () => {
-      done = true;
-    },
-    () => {},
-  );
-  await settle();
-  return done;
-}
+import {
+  ANY,
+  bench,
+  DESTROYED,
+  HOUR,
+  isDone,
+  MINUTE,
+  NETWORK,
+  nameOf,
+  ONE,
+  SILENT,
+  YEAR,
+} from "./guard-bench.ts";
+import { netdir } from "./synthetic.ts";
 
 /** What a bridge can make of a link after CERTS, with the errors that channel.ts, tls and web's pipe give. */
 const CUTS: [string, TorError][] = [
@@ -88,6 +38,81 @@ const CUTS: [string, TorError][] = [
   ["takes no more bytes from a busy link", new TorError("limit", "ALLIUM_E_LINK_QUEUE", "the queue is full")],
   ["sends text", new TorError("protocol-violation", "ALLIUM_E_BRIDGE_TEXT", "a text message")],
 ];
+
+describe("without a bridge a guard that fails", () => {
+  it("is to blame, and another one is taken", async () => {
+    const { choose, fail, events } = await bench();
+    const failed = await fail();
+    expect(events.at(-1)).toMatchObject({ type: "failed", fingerprint: failed });
+    expect(nameOf((await choose()).relay)).not.toBe(failed);
+  });
+
+  it("is tried again at once on another network", async () => {
+    const { guards, events, fail } = await bench();
+    await fail();
+    guards.networkChanged();
+    expect(events.at(-1)?.type).toBe("retry");
+  });
+});
+
+describe("a bridge that would steer", () => {
+  it("by refusing guards makes the client try others, but holds nothing against them", async () => {
+    const { fail, events, guards, choose, clock } = await bench();
+    const failed = [await fail("one"), await fail("one")];
+    expect(new Set(failed).size).toBe(2);
+    expect(events.filter(({ type }) => type === "failed")).toEqual([]);
+    const sampled = guards.export().guards.length;
+    clock.advance(11 * MINUTE);
+    // The first choice of before is the first choice again.
+    expect(failed).toContain(nameOf((await choose()).relay));
+    expect(guards.export().guards.length).toBe(sampled);
+  });
+
+  it("sees eight guards at the most in a day, and the same ones again and again", async () => {
+    const { fail, clock, suspicions, guards } = await bench();
+    const seen = new Set<string>();
+    for (let i = 0; i < 100; i++) {
+      seen.add(await fail("one"));
+      clock.advance(10_000);
+    }
+    expect(seen.size).toBe(8);
+    expect(suspicions).toEqual([{ bridge: "one", tried: 5, failed: 5 }]);
+    expect(guards.export().guards.length).toBeLessThanOrEqual(20);
+  });
+
+  it("does not lead to another guard by cutting off those that were reached, or by stalling", async () => {
+    const { choose, watch, events } = await bench();
+    for (const error of [
+      SILENT,
+      new TorError("circuit-collapse", "ALLIUM_E_CIRCUIT_TIMEOUT", "not built in time"),
+      new TorError("bridge-unreachable", "ALLIUM_E_BRIDGE_LOST", "lost"),
+    ]) {
+      const ticket = await choose();
+      watch.reached(nameOf(ticket.relay), new Set(["one"]));
+      ticket.failed(error, true);
+      expect(watch.isHeldBack(nameOf(ticket.relay))).toBe(true);
+    }
+    expect(events.filter(({ type }) => type === "failed")).toEqual([]);
+  });
+
+  it("is believed once another bridge agrees", async () => {
+    const { choose, watch, events } = await bench();
+    const ticket = await choose();
+    const name = nameOf(ticket.relay);
+    watch.failed(name, new Set(["one"]));
+    watch.failed(name, new Set(["two"]));
+    ticket.failed(SILENT, false);
+    expect(events.at(-1)).toMatchObject({ type: "failed", fingerprint: name });
+  });
+
+  it("is not asked what a guard itself says: a refusal from behind its own keys counts", async () => {
+    const { choose, watch, events } = await bench();
+    const ticket = await choose();
+    watch.reached(nameOf(ticket.relay), new Set(["one"]));
+    ticket.failed(DESTROYED, true);
+    expect(events.at(-1)).toMatchObject({ type: "failed", fingerprint: nameOf(ticket.relay) });
+  });
+});
 
 describe("a bridge that, after the guard's CERTS,", () => {
   it.each(CUTS)("%s has no guard marked unreachable", async (_, error) => {
@@ -130,7 +155,7 @@ describe("with one bridge, when all three confirmed primary guards are down", ()
   it("a circuit through the fourth may be used", async () => {
     const { choose, fail, confirmPrimaries } = await bench();
     const primary = (await confirmPrimaries()).map(nameOf);
-    const failed = [await fail(), await fail(), await fail()];
+    const failed = [await fail("one"), await fail("one"), await fail("one")];
     expect(failed.sort()).toEqual(primary.sort());
     const ticket = await choose();
     expect(primary).not.toContain(nameOf(ticket.relay));
@@ -140,7 +165,7 @@ describe("with one bridge, when all three confirmed primary guards are down", ()
   it("does not build one circuit after the other that nobody may use", async () => {
     const { choose, fail, confirmPrimaries, wanted, clock, watch } = await bench();
     await confirmPrimaries();
-    for (let i = 0; i < 3; i++) await fail();
+    for (let i = 0; i < 3; i++) await fail("one");
     const begin = async () => {
       const ticket = await choose();
       const name = nameOf(ticket.relay);
@@ -167,7 +192,7 @@ describe("with one bridge, when all three confirmed primary guards are down", ()
 describe("a bridge that stalls", () => {
   it("has no more than eight guards under way at once", async () => {
     const { choose, fail } = await bench();
-    const seen = new Set([await fail(), await fail(), await fail()]);
+    const seen = new Set([await fail("one"), await fail("one"), await fail("one")]);
     for (let i = 0; i < 16; i++) seen.add(nameOf((await choose()).relay));
     expect(seen.size).toBeLessThanOrEqual(8);
   });
@@ -222,7 +247,7 @@ describe("a directory circuit that must not use any primary guard", () => {
 describe("on another network", () => {
   it("guards that a bridge could not reach before are tried again at once", async () => {
     const { guards, fail, choose } = await bench();
-    const failed = [await fail(), await fail(), await fail()];
+    const failed = [await fail("one"), await fail("one"), await fail("one")];
     guards.networkChanged();
     expect(failed).toContain(nameOf((await choose()).relay));
   });
@@ -232,7 +257,7 @@ describe("after reset, for which a person asked", () => {
   it("guards can be tried though eight were today", async () => {
     const { guards, fail, choose } = await bench();
     const tried = new Set<string>();
-    for (let i = 0; i < 8; i++) tried.add(await fail());
+    for (let i = 0; i < 8; i++) tried.add(await fail("one"));
     expect(tried.size).toBe(8);
     await guards.reset();
     await expect(choose((relay) => !tried.has(nameOf(relay)))).resolves.toBeDefined();
@@ -256,12 +281,12 @@ describe("a view that is older than the one in use", () => {
       ...netdir([...NETWORK.relays].filter((one) => one !== relay)),
       ...{ validAfter: HOUR, freshUntil: 100 * YEAR, validUntil: 101 * YEAR },
     };
-    await guards.choose(next, "data", () => true);
+    await guards.choose(next, "data", ANY);
     const unlisted = () =>
       guards.export().guards.find(({ fingerprint }) => fingerprint === nameOf(relay))?.unlisted_since;
     const since = unlisted();
     expect(since).toBeDefined();
-    await guards.choose(NETWORK, "directory", () => true);
+    await guards.choose(NETWORK, "directory", ANY);
     expect(unlisted()).toBe(since);
   });
 });
@@ -309,10 +334,10 @@ describe("guards that could not be written once", () => {
       ...store,
       set: (entries) => (isFull ? Promise.reject(new Error("quota")) : store.set(entries)),
     });
-    await choose();
+    const { relay } = await choose();
     isFull = false;
     await guards.flush();
-    expect(await store.get("guards")).toBeDefined();
+    expect(fromUtf8((await store.get("guards")) ?? utf8(""))).toContain(nameOf(relay));
   });
 });
 

@@ -5,11 +5,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { timeText } from "../../../src/path/guards/state.ts";
 import {
+  age,
   Bench,
   confirmed,
   DAY,
   GUARDS,
   HOUR,
+  ids,
+  range,
   record,
   relays,
   START,
@@ -17,10 +20,6 @@ import {
   view,
   without,
 } from "./support.ts";
-
-const age = (time: string | undefined) => START - Date.parse(time ?? "");
-const ids = (...numbers: number[]) => numbers.map((id) => `Relay${id}`);
-const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
 describe("a confirmed guard", () => {
   it("is one that a circuit was completed through, dated at random between sampling and now", () => {

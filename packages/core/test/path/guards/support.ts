@@ -39,6 +39,15 @@ export const except = (...gone: readonly Relay[]): Restriction => ({
 
 export const nickname = ({ relay }: GuardCircuit): string => relay.nickname;
 
+/** How long before START, in milliseconds. */
+export const age = (time: string | undefined): number => START - Date.parse(time ?? "");
+
+/** Nicknames. */
+export const ids = (...numbers: number[]): string[] => numbers.map((id) => `Relay${id}`);
+
+export const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from }, (_, i) => from + i);
+
 /** A guard as it is stored. */
 export function record(id: number, more: Partial<GuardRecord> = {}): GuardRecord {
   const at = timeText(START - DAY);
