@@ -3,7 +3,7 @@
 import { TorClient, type TorClientOptions } from "@allium/core";
 import { badApiUsage } from "@allium/core/internal";
 import { bridgesOf, dialThrough, type WebDialerOptions } from "./dialer.ts";
-import { askPersistence, watchNetwork } from "./platform.ts";
+import { askPersistence, watchNetwork, watchPage } from "./platform.ts";
 import { webSnapshots } from "./snapshots.ts";
 import { webStore } from "./store.ts";
 
@@ -33,6 +33,7 @@ export function createTorClient(options: WebClientOptions): TorClient {
     store: webStore(storeName),
   });
   watchNetwork(client);
+  watchPage(client);
   if (persist) askPersistence(client);
   return client;
 }

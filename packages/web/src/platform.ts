@@ -1,5 +1,6 @@
-// What a browser tells and is asked beside bytes and storage: that the network is another one, and that what is stored shall
-// stay (HTML "navigator.onLine", Network Information API, Storage Standard). Works where none of these is there.
+// What a browser tells and is asked beside bytes and storage: that the network is another one, that a page runs again, and
+// that what is stored shall stay (HTML "navigator.onLine" and "page visibility", Network Information API, Page Lifecycle,
+// Storage Standard). Works where none of these is there.
 
 import type { ClientStatus, DetailEvent } from "@allium/core";
 
@@ -16,10 +17,20 @@ export interface Platform {
     };
     readonly storage?: { persist?(): Promise<boolean> };
   };
+  /** Pages have one, workers have none. */
+  readonly document?: {
+    readonly visibilityState?: string;
+    addEventListener(type: "visibilitychange" | "resume", listener: () => void): void;
+    removeEventListener(type: "visibilitychange" | "resume", listener: () => void): void;
+  };
 }
 
 interface NetworkListener {
   networkChanged(): void;
+}
+
+interface SleepListener {
+  resumed(): void;
 }
 
 interface StatusTeller {
@@ -49,6 +60,24 @@ export function watchNetwork(client: NetworkListener, platform: Platform = globa
   };
   platform.addEventListener?.("online", changed);
   connection?.addEventListener?.("change", retyped);
+}
+
+/** Tells the client when this page is seen again or thawed: the device may have slept. The client is held weakly. */
+export function watchPage(client: SleepListener, platform: Platform = globalThis as Platform): void {
+  const { document } = platform;
+  if (document === undefined) return;
+  const watched = new WeakRef(client);
+  const changed = () => {
+    const listener = watched.deref();
+    if (listener === undefined) {
+      document.removeEventListener("visibilitychange", changed);
+      document.removeEventListener("resume", changed);
+    } else if (document.visibilityState !== "hidden") {
+      listener.resumed();
+    }
+  };
+  document.addEventListener("visibilitychange", changed);
+  document.addEventListener("resume", changed);
 }
 
 /**

@@ -3,12 +3,16 @@
 import type { ClientStatus, TorClientEvents } from "@allium/core";
 import { TypedEventTarget } from "@allium/core/internal";
 import { expect, it } from "vitest";
-import { askPersistence, type Platform, watchNetwork } from "../src/platform.ts";
+import { askPersistence, type Platform, watchNetwork, watchPage } from "../src/platform.ts";
 
 class Client extends TypedEventTarget<TorClientEvents> {
   changes = 0;
+  resumes = 0;
   networkChanged(): void {
     this.changes++;
+  }
+  resumed(): void {
+    this.resumes++;
   }
   become(status: Partial<ClientStatus>): void {
     this.emit("status", { fraction: 0, phase: "bridge", ready: false, ...status });
@@ -43,8 +47,20 @@ it("tells the client of a network that is there again, and of another one", () =
   expect(client.changes).toBe(2);
 });
 
+it("tells the client when the page is seen again or thawed, and not when it is hidden", () => {
+  const document = Object.assign(new Target(), { visibilityState: "hidden" });
+  const client = new Client();
+  watchPage(client, { document });
+  document.fire();
+  expect(client.resumes).toBe(0);
+  document.visibilityState = "visible";
+  document.fire();
+  expect(client.resumes).toBe(1);
+});
+
 it("does without any of it", () => {
   watchNetwork(new Client(), {});
+  watchPage(new Client(), {});
   const client = new Client();
   askPersistence(client, { navigator: { storage: {} } });
   client.become({ ready: true });

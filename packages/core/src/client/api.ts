@@ -66,6 +66,8 @@ export interface TorClientLike extends TorViewLike, TypedEvents<TorClientEvents>
   newIdentity(): void;
   /** The device has another network than before, or one again. */
   networkChanged(): void;
+  /** The device or the page may have slept. */
+  resumed(): void;
   /** Circuits being built and open. */
   circuits(): CircuitInfo[];
   /** At once in this thread, later from another one: `await` fits both. */

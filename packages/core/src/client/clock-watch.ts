@@ -13,6 +13,9 @@ export class ClockWatch {
   readonly #onJump: (ms: number) => void;
   #timer: Timer | undefined;
   #stopped = false;
+  /** Both clocks as they stood when the wait began. */
+  #wall = 0;
+  #ran = 0;
 
   /** @param onTick every half a minute; `onJump`: the time that was lost or gained, in milliseconds */
   constructor(clock: Clock, onTick: () => void, onJump: (ms: number) => void) {
@@ -27,18 +30,30 @@ export class ClockWatch {
     this.#timer?.cancel();
   }
 
+  /** Looks before it is time to: the timer of a page that was frozen may come later than what uses the client. */
+  look(): void {
+    if (this.#stopped) return;
+    const passed = this.#clock.monotonic() - this.#ran;
+    const late = passed - INTERVAL;
+    const moved = this.#clock.now() - this.#wall - passed;
+    if (Math.abs(moved) < JUMP && late < JUMP) return;
+    this.#note();
+    this.#onJump(Math.abs(moved) >= JUMP ? moved : late);
+  }
+
   #wait(): void {
-    const [wall, ran] = [this.#clock.now(), this.#clock.monotonic()];
+    this.#note();
     this.#timer = this.#clock.timer(INTERVAL);
     this.#timer.fired.then(() => {
       if (this.#stopped) return;
-      const passed = this.#clock.monotonic() - ran;
-      const late = passed - INTERVAL;
-      const moved = this.#clock.now() - wall - passed;
-      if (Math.abs(moved) >= JUMP) this.#onJump(moved);
-      else if (late >= JUMP) this.#onJump(late);
+      this.look();
       this.#onTick();
       if (!this.#stopped) this.#wait();
     });
+  }
+
+  #note(): void {
+    this.#wall = this.#clock.now();
+    this.#ran = this.#clock.monotonic();
   }
 }

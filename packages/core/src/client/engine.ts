@@ -32,12 +32,14 @@ export interface EngineEvents {
 
 /** What the engine needs of the network; NetworkStack is the real one. */
 export interface Network {
-  readonly guards: Pick<GuardKeeper, "choose" | "networkChanged">;
+  readonly guards: Pick<GuardKeeper, "choose">;
   readonly builder: Pick<CircuitBuilder, "build">;
   readonly buildTimeouts: Pick<BuildTimeouts, "tests" | "unusedLifetime">;
   readonly clockSkew: Pick<ClockSkew, "explain">;
   readonly directory: Directory;
   selectorFor(netdir: NetDir): PathSelector;
+  /** The device is on another network. */
+  networkChanged(): void;
   /** Reads what is stored. */
   load(): Promise<void>;
   close(): Promise<void>;
@@ -48,7 +50,7 @@ export interface Directory {
   readonly netdir: NetDir | undefined;
   /** A view that may be used now: the one at hand, the stored one, or a new one from the network. */
   bootstrap(options: { readonly signal: AbortSignal }): Promise<NetDir>;
-  /** Fetches each next view in its time, until the signal aborts. */
+  /** Fetches each next view in its time, until the signal aborts. @throws TorError why the client must not go on */
   keepFresh(signal: AbortSignal): Promise<void>;
 }
 
@@ -89,6 +91,7 @@ export class Engine<N extends Network> {
   #bootstrap: Promise<void> | undefined;
   /** Ends what goes on by itself while the client is in use. */
   #upkeep: AbortController | undefined;
+  #isDormant = false;
   /** When the directory last said that its view may be used, milliseconds since the epoch. */
   #checkedAt = Number.NEGATIVE_INFINITY;
 
@@ -178,13 +181,18 @@ export class Engine<N extends Network> {
 
   /** The device is on another network, or on one again: what was built or failed on the last says nothing any more. */
   networkChanged(): void {
-    this.pool.retireAll();
-    this.network.guards.networkChanged();
+    this.pool.startOver();
+    this.network.networkChanged();
+  }
+
+  /** The device or the page may have slept: looks at once whether it did, and does what has to be done then. */
+  resumed(): void {
+    this.#clockWatch?.look();
   }
 
   /** Whether nobody used the client for so long that it does nothing by itself. */
   get isDormant(): boolean {
-    return this.status.ready && this.#upkeep === undefined;
+    return this.#isDormant;
   }
 
   async close(): Promise<void> {
@@ -194,6 +202,7 @@ export class Engine<N extends Network> {
     this.#forgetSignal();
     this.#rest();
     this.pool.close(error);
+    this.#status.restart();
     await this.network.close();
   }
 
@@ -235,6 +244,7 @@ export class Engine<N extends Network> {
     if (this.#upkeep !== undefined || this.#closing.signal.aborted) return;
     const upkeep = new AbortController();
     this.#upkeep = upkeep;
+    this.#isDormant = false;
     const { clock, path } = this.#options;
     if (path.preemptive) this.#preemption.start();
     if (path.rotateEvery !== undefined) this.#rotate(path.rotateEvery, upkeep.signal).catch(() => {});
@@ -242,15 +252,27 @@ export class Engine<N extends Network> {
       clock,
       () => {
         this.#events.tick();
-        if (clock.monotonic() - this.#usedAt >= DORMANT_AFTER) this.#rest();
+        this.#restIfUnused();
       },
       (ms) => this.#clockJumped(ms),
     );
-    this.network.directory.keepFresh(upkeep.signal).catch((error) => {
+    this.network.directory.keepFresh(upkeep.signal).catch((thrown) => {
       if (upkeep.signal.aborted) return;
-      this.#log("warn", "client.stale", "the directory is no longer kept fresh", toTorError(error));
+      const error = toTorError(thrown);
+      this.#log("warn", "client.stopped", "the client must not go on", error);
       this.#rest();
+      this.pool.retireAll();
+      this.#status.block(error);
     });
+  }
+
+  /** tor(1) "DormantTimeoutDisabledByIdleStreams": streams are use, be there no bytes on them. */
+  #restIfUnused(): void {
+    const now = this.#options.clock.monotonic();
+    if (this.pool.isInUse) this.#usedAt = now;
+    if (now - this.#usedAt < DORMANT_AFTER) return;
+    this.#rest();
+    this.#isDormant = true;
   }
 
   /** A new identity at each interval, until the signal aborts, which it throws. */

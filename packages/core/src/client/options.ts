@@ -125,6 +125,7 @@ const KNOWN = new Set([
 ]);
 const KNOWN_CIRCUITS = new Set(["cgo"]);
 const KNOWN_STREAMS = new Set(["optimisticData", "connectTimeout"]);
+const KNOWN_RETRY = new Set(["attempts", "initialDelay", "maxDelay", "multiplier", "jitter"]);
 const KNOWN_PATH = new Set([
   ...["maxCircuitDirtiness", "circuitBuildTimeout", "preemptive", "rotateEvery"],
   ...["exitCountries", "strict", "geo"],
@@ -162,7 +163,7 @@ export function checkOptions(options: TorClientOptions): CheckedOptions {
     path: checkPath(options.path ?? {}),
     circuits: checkCircuits(options.circuits ?? {}),
     streams: checkStreams(options.streams ?? {}),
-    retry: checkRetry({ ...defaultRetryPolicy, ...options.retry }),
+    retry: checkRetry(options.retry ?? {}),
     log,
     signal,
     clock,
@@ -203,7 +204,9 @@ function checkStreams(streams: StreamSettings): Required<StreamSettings> {
   return { optimisticData, connectTimeout };
 }
 
-function checkRetry(policy: RetryPolicy): RetryPolicy {
+function checkRetry(retry: Partial<RetryPolicy>): RetryPolicy {
+  refuseUnknown(retry, KNOWN_RETRY, "retry option");
+  const policy = { ...defaultRetryPolicy, ...retry };
   if (!Number.isInteger(policy.attempts) || policy.attempts < 1)
     throw wrong("retry.attempts must be a whole number of at least 1");
   positive(policy.initialDelay, "retry.initialDelay");

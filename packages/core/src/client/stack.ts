@@ -138,6 +138,13 @@ export class NetworkStack {
     await Promise.all([this.guards.load(), this.buildTimeouts.load()]);
   }
 
+  /** The device is on another network: nothing new goes over links of the last, and what failed on it says nothing. */
+  networkChanged(): void {
+    this.channels.retireAll();
+    this.#connector.startOver();
+    this.guards.networkChanged();
+  }
+
   async close(): Promise<void> {
     this.#connector.close();
     this.channels.close();

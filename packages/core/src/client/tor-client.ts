@@ -103,6 +103,14 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
     this.#engine.networkChanged();
   }
 
+  /**
+   * Tell it when the device or the page may have slept: whether it did is seen at once, not within half a minute. Costs
+   * nothing where it did not.
+   */
+  resumed(): void {
+    this.#engine.resumed();
+  }
+
   /** The circuits being built and open, for drawing. */
   circuits(): CircuitInfo[] {
     return this.#engine.network.registry.list();

@@ -36,8 +36,8 @@ interface Entry {
 export class ChannelPool {
   readonly #options: ChannelPoolOptions;
   readonly #entries = new Map<string, Entry>();
-  /** Those that carry circuits still, and get no new ones. */
-  readonly #retired = new Set<Channel>();
+  /** Those that carry circuits still, or are being opened for some, and get no new ones. */
+  readonly #retired = new Set<Entry>();
   #closed: TorError | undefined;
   #stopSweep: (() => void) | undefined;
 
@@ -76,13 +76,12 @@ export class ChannelPool {
 
   /** Nothing new goes over a channel on which nobody answers; it closes with its last circuit. */
   retire(channel: Channel): void {
-    for (const [key, entry] of this.#entries) {
-      if (entry.channel !== channel) continue;
-      this.#forget(key, entry);
-      this.#retired.add(channel);
-      channel.closed.then(() => this.#retired.delete(channel));
-      this.#startSweep();
-    }
+    for (const [key, entry] of this.#entries) if (entry.channel === channel) this.#retire(key, entry);
+  }
+
+  /** Nothing new goes over any channel of now, or over one that is being opened. */
+  retireAll(): void {
+    for (const [key, entry] of this.#entries) this.#retire(key, entry);
   }
 
   /** Closes all channels and refuses new ones. */
@@ -90,11 +89,10 @@ export class ChannelPool {
     if (this.#closed !== undefined) return;
     this.#closed = error;
     this.#stopSweep?.();
-    for (const entry of this.#entries.values()) {
+    for (const entry of [...this.#entries.values(), ...this.#retired]) {
       entry.controller.abort(error);
       entry.channel?.close(error);
     }
-    for (const channel of this.#retired) channel.close(error);
     this.#entries.clear();
     this.#retired.clear();
   }
@@ -126,8 +124,15 @@ export class ChannelPool {
     return entry;
   }
 
+  #retire(key: string, entry: Entry): void {
+    this.#forget(key, entry);
+    this.#retired.add(entry);
+    this.#startSweep();
+  }
+
   #forget(key: string, entry: Entry): void {
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
+    this.#retired.delete(entry);
   }
 
   #startSweep(): void {
@@ -142,7 +147,7 @@ export class ChannelPool {
   }
 
   #sweep(): void {
-    for (const channel of [...this.#retired]) if (channel.circuitCount === 0) channel.close();
+    for (const { channel } of [...this.#retired]) if (channel?.circuitCount === 0) channel.close();
     const now = this.#options.clock.monotonic();
     for (const [key, entry] of this.#entries) {
       const unusedSince = entry.channel?.unusedSince;

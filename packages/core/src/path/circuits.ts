@@ -1,10 +1,10 @@
 // The pool of three-hop circuits: streams of one isolation key share a circuit whose exit allows their port, for as long
 // as it is fresh (path-spec 2.1, tor(1) "MaxCircuitDirtiness", proposal 171). Not here: opening streams, choosing relays.
 
-import { abortable, throwIfAborted } from "../base/abort.ts";
+import { abortable, abortError, type Deferred, deferred, throwIfAborted } from "../base/abort.ts";
 import { type RetryPolicy, retry } from "../base/backoff.ts";
 import { toHex } from "../base/encoding.ts";
-import { TorError, type TorErrorKind } from "../base/errors.ts";
+import { TorError, type TorErrorKind, toTorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
 import type { Circuit } from "../circuit/api.ts";
 import type { NetDir, Relay } from "../directory/api.ts";
@@ -59,9 +59,13 @@ const FINAL: ReadonlySet<TorErrorKind> = new Set([
   "internal",
 ]);
 
+const LEFT_BEHIND = "ALLIUM_E_CIRCUIT_LEFT";
+
 interface Entry {
   readonly target: ExitTarget;
   readonly ready: Promise<PooledCircuit>;
+  /** Aborts when it is not to be completed. */
+  readonly building: AbortController;
   readonly since: number;
   /** Milliseconds for which it is kept while nobody uses it; known with its path. */
   unusedLifetime: number;
@@ -78,18 +82,22 @@ export class CircuitPool {
   readonly #entries = new Set<Entry>();
   readonly #closing = new AbortController();
   #stopSweep: (() => void) | undefined;
+  /** Resolved, and replaced, when what requests wait for may have changed. */
+  #changed: Deferred<void> = deferred();
 
   constructor(options: CircuitPoolOptions) {
     this.#options = options;
   }
 
+  /** Whether any circuit carries streams. */
+  get isInUse(): boolean {
+    return [...this.#entries].some(({ circuit }) => circuit !== undefined && circuit.streamCount > 0);
+  }
+
   /** A circuit for this request: one in use under its key, one built ahead, or a new one. Tries again as `retry` says. */
   acquire(request: CircuitRequest): Promise<PooledCircuit> {
     this.#options.onRequest?.(request.target);
-    return this.#retrying(request.signal, async () => {
-      const entry = this.#take(request) ?? (await this.#startWhenRoom(request));
-      return entry.ready;
-    });
+    return this.#retrying(request.signal, () => this.#firstComplete(request));
   }
 
   /** Sees to it that a circuit to `target` is open that no request has used. */
@@ -118,16 +126,28 @@ export class CircuitPool {
     for (const entry of this.#entries) if (entry.circuit === circuit) this.#retire(entry);
   }
 
-  /** Lets no more streams onto any circuit of now. */
+  /** Lets no more streams onto any circuit of now, but those of requests that wait for it already. */
   retireAll(): void {
     for (const entry of [...this.#entries]) this.#retire(entry);
+  }
+
+  /** As `retireAll`, and what is being built is given up, without blame: requests that wait for it have others built. */
+  startOver(): void {
+    this.retireAll();
+    const building = [...this.#entries].filter(({ circuit }) => circuit === undefined);
+    for (const entry of building) this.#entries.delete(entry);
+    this.#change();
+    for (const entry of building) entry.building.abort(leftBehind("aborted"));
   }
 
   /** Closes everything at once. */
   close(error = new TorError("aborted", "ALLIUM_E_CLOSED", "the client is closed")): void {
     this.#closing.abort(error);
     this.#stopSweep?.();
-    for (const entry of this.#entries) entry.circuit?.close(error);
+    for (const { building, circuit } of this.#entries) {
+      building.abort(error);
+      circuit?.close(error);
+    }
     this.#entries.clear();
   }
 
@@ -136,16 +156,49 @@ export class CircuitPool {
    * two keys must never find the same circuit free.
    */
   #take(request: CircuitRequest): Entry | undefined {
-    const fitting = [...this.#entries].filter(
+    return this.#takeComplete(request) ?? this.#takeFrom(this.#fitting(request), request);
+  }
+
+  #takeComplete(request: CircuitRequest): Entry | undefined {
+    const complete = this.#fitting(request).filter(({ circuit }) => circuit !== undefined);
+    return this.#takeFrom(complete, request);
+  }
+
+  #takeFrom(fitting: readonly Entry[], request: CircuitRequest): Entry | undefined {
+    const entry =
+      fitting.find(({ isolation }) => isolation === request.isolation) ??
+      fitting.find(({ isolation }) => isolation === undefined);
+    return entry === undefined ? undefined : this.#claim(entry, request);
+  }
+
+  #fitting(request: CircuitRequest): Entry[] {
+    return [...this.#entries].filter(
       (entry) =>
         this.#serves(entry, request.target) &&
         !(entry.path !== undefined && request.avoidExits?.has(toHex(entry.path.exit.rsaId))) &&
         !this.#isStale(entry),
     );
-    const entry =
-      fitting.find((entry) => entry.isolation === request.isolation) ??
-      fitting.find((entry) => entry.isolation === undefined);
-    return entry === undefined ? undefined : this.#claim(entry, request);
+  }
+
+  /**
+   * The request's circuit, or another that would do and is complete before: one that is being built may wait for a better
+   * guard's (guard-spec 4.9), which may be the other's.
+   */
+  async #firstComplete(request: CircuitRequest): Promise<PooledCircuit> {
+    let entry: Entry | undefined;
+    for (;;) {
+      if (entry === undefined || !this.#entries.has(entry))
+        entry = this.#take(request) ?? (await this.#startWhenRoom(request));
+      const change = this.#changed.promise;
+      const ready = await abortable(Promise.race([entry.ready, change]), request.signal);
+      if (ready !== undefined) return ready;
+      if (entry.circuit === undefined) entry = this.#takeComplete(request) ?? entry;
+    }
+  }
+
+  #change(): void {
+    this.#changed.resolve();
+    this.#changed = deferred();
   }
 
   #claim(entry: Entry, { isolation }: CircuitRequest): Entry {
@@ -158,7 +211,12 @@ export class CircuitPool {
     throwIfAborted(this.#closing.signal);
     const entry: Entry = {
       target,
-      ready: Promise.resolve().then(() => this.#build(entry, avoidExits)),
+      ready: Promise.resolve()
+        .then(() => this.#build(entry, avoidExits))
+        .catch((error) => {
+          throw toTorError(error).code === LEFT_BEHIND ? leftBehind("circuit-collapse") : error;
+        }),
+      building: new AbortController(),
       since: this.#options.clock.monotonic(),
       unusedLifetime: Number.POSITIVE_INFINITY,
       path: undefined,
@@ -175,8 +233,13 @@ export class CircuitPool {
 
   async #build(entry: Entry, avoidExits: ReadonlySet<string>): Promise<PooledCircuit> {
     const { builder, choosePath, unusedLifetime } = this.#options;
-    const { signal } = this.#closing;
-    const path = await abortable(choosePath(entry.target, avoidExits), signal);
+    const { signal } = entry.building;
+    const choosing = choosePath(entry.target, avoidExits);
+    choosing.then(
+      ({ ticket }) => signal.aborted && ticket.gaveUp(),
+      () => {},
+    );
+    const path = await abortable(choosing, signal);
     entry.path = path;
     entry.unusedLifetime = unusedLifetime(path.netdir);
     const first = { relay: path.guard, guard: path.ticket };
@@ -187,8 +250,13 @@ export class CircuitPool {
       others: [path.middle, path.exit],
       signal,
     });
+    if (signal.aborted) {
+      circuit.close();
+      throw abortError(signal);
+    }
     entry.circuit = circuit;
     circuit.closed.then(() => this.#entries.delete(entry));
+    this.#change();
     return { circuit, exit: path.exit };
   }
 
@@ -253,4 +321,9 @@ export class CircuitPool {
       if (this.#entries.size > 0) this.#startSweep();
     });
   }
+}
+
+/** `aborted` for the builder, so that no guard is blamed for it; `circuit-collapse` for who may try again. */
+function leftBehind(kind: "aborted" | "circuit-collapse"): TorError {
+  return new TorError(kind, LEFT_BEHIND, "the circuit was given up: the device has another network");
 }

@@ -91,6 +91,15 @@ export class CircuitDirectoryConnector implements DirectoryConnector {
     throw failure;
   }
 
+  /** Nothing new is asked over circuits of now; each closes when it has answered. */
+  startOver(): void {
+    for (const entry of [...this.#entries.values()]) {
+      this.#entries.delete(entry.cache);
+      if (entry.active === 0) this.#closeEntry(entry);
+    }
+    this.#failures.clear();
+  }
+
   /** Closes all directory circuits. */
   close(error = new TorError("aborted", "ALLIUM_E_CLOSED", "the client is closed")): void {
     this.#closing.abort(error);

@@ -24,7 +24,8 @@ describe("after a sleep", () => {
     };
     const built: FakeCircuit[] = [];
     const network: Network = {
-      guards: { choose: async () => fakeTicket(GUARD), networkChanged: () => {} },
+      guards: { choose: async () => fakeTicket(GUARD) },
+      networkChanged: () => {},
       buildTimeouts: { tests: undefined, unusedLifetime: undefined },
       clockSkew: { explain: (error) => error },
       load: async () => {},

@@ -45,6 +45,8 @@ export function bench(change: Partial<CheckedOptions> = {}) {
     loads: number;
     rotations: number;
     ticks: number;
+    /** Ends the loop that keeps the view fresh. */
+    stop?: (error: TorError) => void;
   } = {
     ...{ closed: false, freshSignals: [], changes: 0, loads: 0, rotations: 0, ticks: 0 },
   };
@@ -56,8 +58,8 @@ export function bench(change: Partial<CheckedOptions> = {}) {
         if (guard === undefined) throw new TorError("no-path", "ALLIUM_E_NO_GUARD", "none fits");
         return fakeTicket(guard);
       },
-      networkChanged: () => void state.changes++,
     },
+    networkChanged: () => void state.changes++,
     buildTimeouts: { tests: undefined, unusedLifetime: undefined },
     clockSkew: { explain: (error) => state.explained ?? error },
     load: async () => {
@@ -85,7 +87,10 @@ export function bench(change: Partial<CheckedOptions> = {}) {
       },
       keepFresh(signal) {
         state.freshSignals.push(signal);
-        return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+        return new Promise((_, reject) => {
+          state.stop = reject;
+          signal.addEventListener("abort", () => reject(signal.reason));
+        });
       },
     },
     async close() {

@@ -1,3 +1,5 @@
+// The client's life: bootstrap, readiness, dormancy, sleep, other networks, the end.
+
 import { describe, expect, it } from "vitest";
 import { TorError } from "../../src/base/errors.ts";
 import type { ManualClock } from "../../src/testing/manual-clock.ts";
@@ -137,6 +139,33 @@ describe("a client that is left alone", () => {
     expect(state.freshSignals[1]?.aborted).toBe(false);
   });
 
+  it("is in use as long as a stream is open, be there no bytes on it", async () => {
+    const { engine, clock, start, state } = bench();
+    await start(viewAt(clock.now()));
+    const stream = await engine.opener.openStream({ hostname: "example.com", port: 443 });
+    await pass(clock, 25 * HOUR);
+    expect(engine.isDormant).toBe(false);
+    expect(state.freshSignals[0]?.aborted).toBe(false);
+    stream.close();
+    await pass(clock, 24 * HOUR);
+    expect(engine.isDormant).toBe(true);
+  });
+
+  it("builds no circuits ahead while it is dormant", async () => {
+    const path = {
+      ...{ maxCircuitDirtiness: 600_000, circuitBuildTimeout: undefined, preemptive: true },
+      ...{ rotateEvery: undefined, exits: undefined },
+    };
+    const { engine, clock, start, built } = bench({ path });
+    await start(viewAt(clock.now()));
+    await pass(clock, 24 * HOUR);
+    expect(engine.isDormant).toBe(true);
+    const before = built.length;
+    for (const { circuit } of built) circuit.close();
+    await pass(clock, HOUR);
+    expect(built).toHaveLength(before);
+  });
+
   it("has circuits at hand, if it is meant to", async () => {
     const path = {
       maxCircuitDirtiness: 600_000,
@@ -185,6 +214,37 @@ describe("another network", () => {
   });
 });
 
+describe("a page that was frozen", () => {
+  it("does what a sleep asks for as soon as it runs again, and only then", async () => {
+    const { clock, engine, start, state } = bench();
+    await start();
+    engine.resumed();
+    expect(state.changes).toBe(0);
+    // The wall clock went on, and no timer has fired.
+    clock.set(clock.now() + HOUR);
+    engine.resumed();
+    expect(state.changes).toBe(1);
+    engine.resumed();
+    clock.advance(30_000);
+    await settle();
+    expect(state.changes).toBe(1);
+  });
+});
+
+describe("a client that the network does not want any more", () => {
+  it("stops, says why, and is not dormant", async () => {
+    const { engine, start, state, built, logs } = bench();
+    await start();
+    const obsolete = new TorError("limit", "ALLIUM_E_OBSOLETE", "update it");
+    state.stop?.(obsolete);
+    await settle();
+    expect(engine.status).toMatchObject({ ready: false, blocked: { code: "ALLIUM_E_OBSOLETE" } });
+    expect(engine.isDormant).toBe(false);
+    expect(built[0]?.circuit.isClosed).toBe(true);
+    expect(logs.map(({ code }) => code)).toEqual(["client.stopped"]);
+  });
+});
+
 describe("a failure", () => {
   it("that a wrong clock explains is told as that", async () => {
     const { engine, updates, state } = bench();
@@ -214,6 +274,8 @@ describe("closing", () => {
     await engine.close();
     expect(built[0]?.circuit.isClosed).toBe(true);
     expect(state.closed).toBe(true);
+    expect(engine.status.ready).toBe(false);
+    expect(engine.isDormant).toBe(false);
     expect(state.freshSignals[0]?.aborted).toBe(true);
     await expect(engine.ready(undefined)).rejects.toMatchObject({ code: "ALLIUM_E_CLOSED" });
     await engine.close();

@@ -63,6 +63,7 @@ describe("the options", () => {
     ["a rotation that is no number", { ...GOOD, path: { rotateEvery: "10000" } }],
     ["circuits that are half ahead", { ...GOOD, path: { preemptive: 1 } }],
     ["snapshots that cannot be fetched", { ...GOOD, snapshots: {} }],
+    ["an unknown name in retry", { ...GOOD, retry: { retries: 9 } }],
     ["a jitter that is not one", { ...GOOD, retry: { jitter: "some" } }],
     ["endless dirtiness", { ...GOOD, path: { maxCircuitDirtiness: Number.POSITIVE_INFINITY } }],
     ["no tries", { ...GOOD, retry: { attempts: 0 } }],

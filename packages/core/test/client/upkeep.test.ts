@@ -49,6 +49,15 @@ describe("after a long sleep", () => {
     await stream;
   });
 
+  it("a clock that was set back makes no expired view usable for good", async () => {
+    const { engine, clock, start, updates } = bench();
+    await start(viewAt(clock.now() - 10 * HOUR));
+    clock.set(clock.now() - 2 * HOUR);
+    void engine.ready(undefined).catch(() => {});
+    await settle();
+    expect(updates).toHaveLength(2);
+  });
+
   it("a view that the directory allows although it has expired is not asked for at every call", async () => {
     const { engine, clock, start, updates } = bench();
     await start(viewAt(clock.now() - 10 * HOUR));

@@ -1,3 +1,5 @@
+// The pool of channels: shared, opened once, closed in time, left behind on another network (tor-spec 3, padding-spec 3.1).
+
 import { describe, expect, it } from "vitest";
 import { type Deferred, deferred } from "../../src/base/abort.ts";
 import { TorError } from "../../src/base/errors.ts";
@@ -62,6 +64,39 @@ describe("the channel pool", () => {
     void pool.get(A).catch(() => {});
     void pool.get({ ...A, ed25519Id: B.ed25519Id }).catch(() => {});
     expect(openings).toHaveLength(2);
+  });
+
+  it("left for another network opens new ones, and closes those of before with their last circuit", async () => {
+    const { clock, openings, opening, pool } = bench();
+    const before = fakeChannel(A, undefined);
+    const asked = pool.get(A);
+    opening(0).resolve(before);
+    await asked;
+    Object.assign(before, { circuitCount: 1 });
+    pool.retireAll();
+    void pool.get(A);
+    expect(openings).toHaveLength(2);
+    clock.advance(15_000);
+    await settle();
+    expect(before.isClosed).toBe(false);
+    Object.assign(before, { circuitCount: 0 });
+    clock.advance(15_000);
+    await settle();
+    expect(before.isClosed).toBe(true);
+  });
+
+  it("left for another network gives nobody what is being opened, and closes it in the end", async () => {
+    const { openings, opening, pool } = bench();
+    const asked = pool.get(A);
+    pool.retireAll();
+    void pool.get(A).catch(() => {});
+    expect(openings).toHaveLength(2);
+    const late = fakeChannel(A, undefined);
+    opening(0).resolve(late);
+    expect(await asked).toBe(late);
+    pool.close();
+    expect(late.isClosed).toBe(true);
+    expect(opening(0).signal.aborted).toBe(true);
   });
 
   it("tells all who wait when opening fails, and opens anew for the next", async () => {

@@ -1,3 +1,5 @@
+// The pool: who shares a circuit, what is waited for, what becomes of circuits (path-spec 2.1, guard-spec 4.9).
+
 import { describe, expect, it } from "vitest";
 import { type Deferred, deferred } from "../../src/base/abort.ts";
 import { toHex } from "../../src/base/encoding.ts";
@@ -20,25 +22,27 @@ const PATH: Path = { ...RELAYS, netdir: netdir(Object.values(RELAYS)), stable: t
 
 interface Build extends Deferred<Circuit> {
   readonly path: readonly Relay[];
+  readonly signal: AbortSignal | undefined;
 }
 
 function bench(path = PATH, padding: PaddingMode = "normal") {
   const clock = new ManualClock();
   const builds: Build[] = [];
+  const told: string[] = [];
   const requested: number[] = [];
   const chosen: { target: ExitTarget; avoid: ReadonlySet<string> }[] = [];
   const pool = new CircuitPool({
     clock,
     choosePath: async (target, avoid) => {
       chosen.push({ target, avoid });
-      return { ...path, ticket: fakeTicket(path.guard) };
+      return { ...path, ticket: fakeTicket(path.guard, told) };
     },
     serves: (chosen, target) => new PathSelector(chosen.netdir, true).serves(chosen, target),
     unusedLifetime: (netdir) => unusedCircuitLifetime(padding, netdir),
     onRequest: ({ port }) => requested.push(port),
     builder: {
       build: (request) => {
-        const build = { ...deferred<Circuit>(), path: request.others };
+        const build = { ...deferred<Circuit>(), path: request.others, signal: request.signal };
         builds.push(build);
         return build.promise;
       },
@@ -62,7 +66,7 @@ function bench(path = PATH, padding: PaddingMode = "normal") {
     await finish();
     return (await asked).circuit as FakeCircuit;
   };
-  return { clock, builds, chosen, requested, pool, finish, acquire, opened };
+  return { clock, builds, told, chosen, requested, pool, finish, acquire, opened };
 }
 
 describe("requests of one isolation key", () => {
@@ -190,6 +194,103 @@ describe("a circuit", () => {
     builds[0]?.resolve(fakeCircuit([]));
     await finish();
     expect((await before).circuit).not.toBe((await after).circuit);
+  });
+});
+
+describe("a request whose circuit is not complete", () => {
+  it("gets another one that would do and is complete before (the first may wait for a better guard's)", async () => {
+    const { acquire, builds, pool } = bench();
+    const asked = acquire();
+    await settle();
+    void pool.prepare(WEB);
+    await settle();
+    const spare = fakeCircuit([]);
+    builds[1]?.resolve(spare);
+    expect((await asked).circuit).toBe(spare);
+    expect(pool.unused()).toBe(0);
+  });
+
+  it("does not get one of another key, nor one that its exit's policy or past rules out", async () => {
+    const { acquire, builds, opened, pool } = bench();
+    const asked = [acquire({ isolation: "a" }), acquire({ isolation: "b", target: MAIL })];
+    let settled = 0;
+    for (const one of asked) void one.then(() => settled++);
+    await settle();
+    await opened({ isolation: "c" });
+    expect([builds.length, settled]).toEqual([3, 0]);
+    void pool.prepare(WEB);
+    await settle();
+    builds[3]?.resolve(fakeCircuit([]));
+    await settle();
+    expect(settled).toBe(1);
+  });
+
+  it("takes none once it was given up", async () => {
+    const { acquire, builds, pool } = bench();
+    const controller = new AbortController();
+    const asked = acquire({ signal: controller.signal });
+    await settle();
+    controller.abort();
+    await expect(asked).rejects.toMatchObject({ kind: "aborted" });
+    void pool.prepare(WEB);
+    await settle();
+    builds[1]?.resolve(fakeCircuit([]));
+    await settle();
+    expect(pool.unused()).toBe(1);
+  });
+});
+
+describe("starting over on another network", () => {
+  it("gives up what is being built, without blame, and has another one built for who waits", async () => {
+    const { acquire, builds, pool } = bench();
+    const asked = acquire();
+    await settle();
+    pool.startOver();
+    expect(builds[0]?.signal?.reason).toMatchObject({ kind: "aborted" });
+    await settle();
+    const next = fakeCircuit([]);
+    builds[1]?.resolve(next);
+    expect((await asked).circuit).toBe(next);
+    const late = fakeCircuit([]);
+    builds[0]?.resolve(late);
+    await settle();
+    expect(late.isClosed).toBe(true);
+  });
+
+  it("has one ahead of need tried again", async () => {
+    const { builds, clock, pool } = bench();
+    const ahead = pool.buildAhead(WEB);
+    await settle();
+    pool.startOver();
+    builds[0]?.reject(builds[0].signal?.reason);
+    await settle();
+    clock.advance(1000);
+    await settle();
+    builds[1]?.resolve(fakeCircuit([]));
+    await ahead;
+  });
+
+  it("lets go of a guard that was chosen too late", async () => {
+    const { acquire, pool, told } = bench();
+    void acquire().catch(() => {});
+    await Promise.resolve();
+    pool.startOver();
+    await settle();
+    expect(told).toEqual(["gave up"]);
+  });
+
+  it("puts no request on what is there, and lets streams end", async () => {
+    const { acquire, builds, opened, pool } = bench();
+    const busy = await opened();
+    const stream = await busy.openStream("example.com", 443);
+    expect(pool.isInUse).toBe(true);
+    pool.startOver();
+    expect(busy.isClosed).toBe(false);
+    void acquire();
+    await settle();
+    expect(builds).toHaveLength(2);
+    stream.close();
+    expect(pool.isInUse).toBe(false);
   });
 });
 

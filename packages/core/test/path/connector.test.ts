@@ -1,3 +1,5 @@
+// Directory circuits of one hop: whom they go to, how long they are kept, what becomes of failures (guard-spec 4.6).
+
 import { describe, expect, it } from "vitest";
 import { formatSocketAddress } from "../../src/base/address.ts";
 import { toBase64Unpadded, toHex } from "../../src/base/encoding.ts";
@@ -251,5 +253,43 @@ describe("a directory circuit", () => {
     connector.close();
     await settle();
     expect(built[0]?.circuit.isClosed).toBe(true);
+  });
+});
+
+describe("on another network", () => {
+  it("nothing new is asked over circuits of before, which close when they have answered", async () => {
+    const { connector, built, clock } = bench();
+    const [busy, idle] = [
+      await connector.open({}),
+      await connector.open({ exclude: new Set([toHex(GUARD.rsaId)]) }),
+    ];
+    expect(built).toHaveLength(1);
+    idle.done();
+    connector.startOver();
+    expect(built[0]?.circuit.isClosed).toBe(false);
+    await connector.open({});
+    expect(built).toHaveLength(2);
+    busy.done();
+    clock.advance(10_000);
+    await settle();
+    expect(built[0]?.circuit.isClosed).toBe(true);
+  });
+
+  it("an idle circuit is closed at once, and no cache is asked last for what failed before", async () => {
+    const one = FALLBACKS.slice(0, 2);
+    const { connector, built } = bench(new Set(), one);
+    const first = await connector.open({});
+    first.failed(REFUSED);
+    connector.startOver();
+    const asked = new Set<string>();
+    for (let i = 0; i < 40; i++) {
+      const next = await connector.open({});
+      asked.add(next.cache);
+      next.done();
+      connector.startOver();
+    }
+    expect(asked.size).toBe(2);
+    await settle();
+    expect(built.every(({ circuit }) => circuit.isClosed)).toBe(true);
   });
 });

@@ -95,6 +95,8 @@ export class Consumer {
         return client.newIdentity();
       case "networkChanged":
         return client.networkChanged();
+      case "resumed":
+        return client.resumed();
       case "measure":
         return this.#feed?.measure();
       case "bye":
@@ -185,6 +187,7 @@ type NotBeginning =
   | "seen"
   | "newIdentity"
   | "networkChanged"
+  | "resumed"
   | "measure"
   | "bye"
   | "abort"

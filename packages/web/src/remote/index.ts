@@ -2,7 +2,7 @@
 
 import { badApiUsage } from "@allium/core/internal";
 import type { WebClientOptions } from "../client.ts";
-import { askPersistence } from "../platform.ts";
+import { askPersistence, watchPage } from "../platform.ts";
 import type { PortLike } from "./link.ts";
 import { OPTION_NAMES } from "./protocol.ts";
 import { RemoteTorClient } from "./remote-client.ts";
@@ -47,7 +47,10 @@ export function createWorkerClient(all: WorkerClientOptions): RemoteTorClient {
 }
 
 function connect(target: WorkerTarget, options?: string): RemoteTorClient {
-  return "port" in target
-    ? new RemoteTorClient(target.port, target, options)
-    : new RemoteTorClient(target, target, options);
+  const client =
+    "port" in target
+      ? new RemoteTorClient(target.port, target, options)
+      : new RemoteTorClient(target, target, options);
+  watchPage(client);
+  return client;
 }

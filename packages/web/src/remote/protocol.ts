@@ -133,6 +133,7 @@ export const REQUESTS = {
   resetGuards: { id },
   newIdentity: {},
   networkChanged: {},
+  resumed: {},
   /** The page listens to metrics from now on. */
   measure: {},
   /** The caller gave the operation up: nothing about it is wanted any more. */

@@ -144,6 +144,11 @@ export class RemoteTorClient extends TypedEventTarget<TorClientEvents> implement
     this.#connection.post({ type: "networkChanged" });
   }
 
+  /** See TorClient. */
+  resumed(): void {
+    this.#connection.post({ type: "resumed" });
+  }
+
   circuits(): CircuitInfo[] {
     return [...this.#circuits.values()];
   }

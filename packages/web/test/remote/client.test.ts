@@ -124,12 +124,14 @@ describe("questions", () => {
     await tor.guards.reset();
     tor.newIdentity();
     tor.networkChanged();
+    tor.resumed();
     await tor.ready();
     expect(client.calls.slice(1)).toEqual([
       { name: "import", keys: [], args: [{ version: 1, guards: [{ a: 1 }] }] },
       { name: "reset", keys: [], args: [] },
       { name: "newIdentity", keys: [], args: [] },
       { name: "networkChanged", keys: [], args: [] },
+      { name: "resumed", keys: [], args: [] },
     ]);
   });
 

@@ -82,6 +82,9 @@ export class FakeClient extends TypedEventTarget<TorClientEvents> implements Tor
   networkChanged(): void {
     this.calls.push({ name: "networkChanged", keys: [], args: [] });
   }
+  resumed(): void {
+    this.calls.push({ name: "resumed", keys: [], args: [] });
+  }
   circuits(): CircuitInfo[] {
     return this.open;
   }
