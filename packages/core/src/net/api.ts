@@ -1,5 +1,6 @@
 // What the net room needs: somebody who opens an anonymous stream to a destination, or resolves a name at an exit.
 
+import type { ByteStream } from "../base/byte-stream.ts";
 import type { ResolvedAddress, TorStream } from "../circuit/api.ts";
 
 export interface ResolveRequest {
@@ -25,4 +26,23 @@ export interface NameResolver {
  */
 export interface StreamOpener {
   openStream(request: StreamRequest): Promise<TorStream>;
+}
+
+/** A stream to a server that has proved to be `hostname`. */
+export interface SecureStream extends ByteStream {
+  /** What ALPN settled on; undefined where the server knows no ALPN. */
+  readonly applicationProtocol: string | undefined;
+  /** What carries it: says when the exit is connected, and when it ends. */
+  readonly stream: TorStream;
+}
+
+export interface SecureRequest extends StreamRequest {
+  /** Protocol ids to offer by ALPN, the preferred one first (RFC 7301); none is offered where there are none. */
+  readonly alpn?: readonly string[];
+}
+
+/** Implemented by net's own `secure.ts`: streams through TLS with a verified server at the end. */
+export interface SecureOpener extends StreamOpener {
+  /** @throws TorError `remote-tls` where the server cannot prove who it is, or what `openStream` throws */
+  openSecure(request: SecureRequest): Promise<SecureStream>;
 }
