@@ -39,6 +39,12 @@ const MERGED: [string, GuardRecord[], GuardRecord[], GuardRecord[]][] = [
   ["a guard as confirmed as ours is", [record(1)], [confirmed(1, 0)], [confirmed(1, 0)]],
   ["a guard as confirmed as theirs is", [confirmed(1, 0)], [record(1, circuits(9))], [confirmed(1, 0)]],
   ["a guard that we disabled", [confirmed(1, 0)], [record(1, disabled)], [record(1, disabled)]],
+  [
+    "a guard that we disabled, counts or not",
+    [record(1, circuits(9))],
+    [record(1, disabled)],
+    [record(1, disabled)],
+  ],
   ["a guard that they disabled", [record(1, disabled)], [confirmed(1, 0)], [record(1, disabled)]],
   [
     "our counts where they are more",
@@ -85,6 +91,24 @@ describe("a client that finds that another one wrote", () => {
     await unseen.write();
     expect(seen.taken.map(({ guards }) => guards)).toEqual([[record(3)]]);
     expect(unseen.taken.map(({ guards }) => guards)).toEqual([[record(3), confirmed(2, 0)]]);
+  });
+});
+
+describe("what a client wrote", () => {
+  it("is told from what another one had seen before, though it had itself not seen the last", async () => {
+    const store = memoryStore();
+    const [first, late, other] = [
+      client(store, record(1)),
+      client(store, record(1)),
+      client(store, record(1)),
+    ];
+    await first.write();
+    await late.load();
+    await first.write();
+    await other.load();
+    await late.write();
+    await other.write();
+    expect(other.taken).toHaveLength(1);
   });
 });
 
