@@ -178,11 +178,8 @@ export class GuardSample {
     const { record } = guard;
     const known = { attempts: record.pb_circ_attempts ?? 0, successes: record.pb_circ_successes ?? 0 };
     const counts = countOutcome(known, outcome, before, this.#params.pathBias);
-    this.#members.edit(guard, {
-      ...record,
-      pb_circ_attempts: counts.attempts,
-      pb_circ_successes: counts.successes,
-    });
+    const { attempts, successes } = counts;
+    this.#members.edit(guard, { ...record, pb_circ_attempts: attempts, pb_circ_successes: successes });
     if (record.disabled) return;
     if (failsTooMany(counts, this.#params.pathBias)) {
       this.#members.disable(guard, this.#params);
