@@ -26,7 +26,7 @@ export interface DialOptions {
 
 /** Carries raw bytes to a relay's ORPort. */
 export interface Dialer {
-  /** How many bridges there are to go through; undefined where connections need none. */
+  /** How many bridges there are to go through, each told to `onBridge`; undefined where connections need none. */
   readonly bridges?: number;
   /**
    * Connects to the first of `target` that answers. All addresses belong to one relay.

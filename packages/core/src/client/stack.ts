@@ -10,7 +10,7 @@ import { sha256 } from "../crypto/hash.ts";
 import type { NetDir, NetworkConfig } from "../directory/api.ts";
 import { DirectoryManager, type DirectoryManagerOptions } from "../directory/manager.ts";
 import { openChannel } from "../link/open-channel.ts";
-import { type Carriage, heldBy, mayBeWithheld } from "../path/blame.ts";
+import { type Carriage, heldBy, mayBeWithheld, notCarried } from "../path/blame.ts";
 import { type BridgeSuspicion, BridgeWatch } from "../path/bridge-watch.ts";
 import { BuildTimeouts } from "../path/build-timeout/keeper.ts";
 import { CircuitBuilder } from "../path/builder.ts";
@@ -188,8 +188,10 @@ export class NetworkStack {
           ...{ dialer: watched, target, clock, signal, ciphers, stopRelayPadding, ...(log && { log }) },
         });
         const channel = await opening.catch((thrown) => {
-          const error = toTorError(thrown);
-          if (signal.aborted) throw error;
+          const failure = toTorError(thrown);
+          if (signal.aborted) throw failure;
+          const isCarried = dialer.bridges === undefined || through.length > 0;
+          const error = isCarried ? failure : notCarried(failure);
           if (this.guards.has(relay) && mayBeWithheld(error))
             this.bridges.failed(relay, heldBy(through, clock.monotonic()));
           attempt.failed(error);

@@ -1,7 +1,7 @@
 // Whose fault it is that no circuit could be begun: the relay's, the bridge's or the device's (guard-spec 4.7; the codes of
 // docs/protocol/bridge.md). Whoever can make a guard fail moves the client to another one, so a bridge must not by refusing.
 
-import type { TorError } from "../base/errors.ts";
+import { TorError } from "../base/errors.ts";
 
 /** The bridge dialled, and the relay did not answer. */
 const RELAY_SILENT: ReadonlySet<string> = new Set(["ALLIUM_E_BRIDGE_RELAY", "ALLIUM_E_BRIDGE_TIMEOUT"]);
@@ -22,6 +22,16 @@ export function isRelaysFault({ kind, code }: TorError): boolean {
 /** Whether a bridge may have kept the relay away by this: not where it only says something of itself or of its client. */
 export function mayBeWithheld(error: TorError): boolean {
   return error.kind !== "bridge-refused" || RELAY_REFUSED.has(error.code);
+}
+
+/**
+ * What it is that a connection failed which goes through bridges, before any of them took it on: theirs, for the relay never
+ * heard of it. Unlike the dialer's own errors, our time limit does not say so.
+ */
+export function notCarried(error: TorError): TorError {
+  if (error.kind === "bad-api-usage" || !isRelaysFault(error)) return error;
+  const message = `no bridge took the connection on: ${error.message}`;
+  return new TorError("bridge-unreachable", "ALLIUM_E_BRIDGE_UNREACHABLE", message, { cause: error });
 }
 
 /** A bridge that took a connection on, and the monotonic time when it did. */

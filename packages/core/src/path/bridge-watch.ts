@@ -43,7 +43,7 @@ const FIRST_WAIT = 30_000;
 const LONGEST_WAIT = 600_000;
 
 interface Guard {
-  readonly since: number;
+  since: number;
   /** Bridges through which it failed since it was last reached. */
   readonly failedThrough: Set<string>;
   failures: number;
@@ -62,7 +62,7 @@ export class BridgeWatch {
   /** Those tried through bridges within a day. */
   readonly #guards = new Map<string, Guard>();
   readonly #bridges = new Map<string, Bridge>();
-  /** Through which bridge each guard was last reached; for as long as it may be in use. */
+  /** Through which bridge each guard was last reached; for as long as it may be in use, and over `forgetGuards`: links stay. */
   readonly #carriers = new Map<string, string>();
 
   constructor(options: BridgeWatchOptions) {
@@ -71,7 +71,10 @@ export class BridgeWatch {
 
   /** A guard is about to be tried: were it through a bridge, it is one of those that are counted. */
   begun(guard: string): void {
-    if (this.#bridges.size > 0) this.#guard(guard);
+    if (this.#bridges.size + this.#carriers.size === 0) return;
+    const entry = this.#guard(guard);
+    // One in use stays among the day's eight: it must be usable whatever else is tried, and none is tried on top of them.
+    if (entry.failedThrough.size === 0) entry.since = this.#now();
   }
 
   /** A guard proved its identity; the last of these bridges carried it there, none when it was dialled without. */
@@ -85,10 +88,7 @@ export class BridgeWatch {
     const bridge = this.#bridge(carrier);
     bridge.tried.add(guard);
     bridge.failed.delete(guard);
-    const entry = this.#guard(guard);
-    entry.failedThrough.clear();
-    entry.failures = 0;
-    entry.retryAt = 0;
+    forgive(this.#guard(guard));
   }
 
   /** A guard could not be reached, or what came was not its. */
@@ -130,16 +130,13 @@ export class BridgeWatch {
     return entry !== undefined && entry.failedThrough.size >= bridges && entry.retryAt > this.#now();
   }
 
-  isAnyHeldBack(): boolean {
-    return [...this.#guards.keys()].some((guard) => this.isHeldBack(guard));
-  }
-
-  /** The device is on another network: what failed on the last is worth a try. */
+  /**
+   * The device is on another network: what failed on the last is worth a try, and is no second bridge's word on this one.
+   * What bridges are suspected of stays: the network between a bridge and guards is the same, and one that would steer must
+   * not be cleared by a device that moves about.
+   */
   networkChanged(): void {
-    for (const entry of this.#guards.values()) {
-      entry.failures = 0;
-      entry.retryAt = 0;
-    }
+    for (const entry of this.#guards.values()) forgive(entry);
   }
 
   /** A person chose other guards: those of before are not counted any more. */
@@ -150,8 +147,7 @@ export class BridgeWatch {
   /** Whether it may be tried today: it was already, or few were. Nothing is bounded without bridges. */
   mayTry(guard: string): boolean {
     this.#forget();
-    const isKnown = this.#guards.has(guard) || this.#carriers.has(guard);
-    return isKnown || this.#guards.size < GUARDS_A_DAY;
+    return this.#guards.has(guard) || this.#guards.size < GUARDS_A_DAY;
   }
 
   /** Bridges that should not carry the next try: those through which it failed, and those under suspicion. */
@@ -183,12 +179,7 @@ export class BridgeWatch {
     this.#forget();
     const known = this.#guards.get(guard);
     if (known !== undefined) return known;
-    const entry: Guard = {
-      since: this.#now(),
-      failedThrough: new Set(),
-      failures: 0,
-      retryAt: 0,
-    };
+    const entry: Guard = { since: this.#now(), failedThrough: new Set(), failures: 0, retryAt: 0 };
     this.#guards.set(guard, entry);
     return entry;
   }
@@ -201,7 +192,7 @@ export class BridgeWatch {
     return bridge;
   }
 
-  /** A day is over for a guard when it was first tried that long ago, and for a bridge likewise. */
+  /** A day is over for a guard when it was first tried, or was last in use, that long ago; for a bridge likewise. */
   #forget(): void {
     const now = this.#now();
     for (const [guard, { since }] of this.#guards) if (now - since >= DAY) this.#guards.delete(guard);
@@ -211,4 +202,10 @@ export class BridgeWatch {
   #now(): number {
     return this.#options.clock.monotonic();
   }
+}
+
+/** Nothing that failed before is held against it; when it may be tried again needs no clearing, for no bridge is named. */
+function forgive(entry: Guard): void {
+  entry.failedThrough.clear();
+  entry.failures = 0;
 }

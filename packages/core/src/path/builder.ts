@@ -1,7 +1,7 @@
 // Builds one circuit along relays already chosen: channel, first hop, extensions, each within its time (tor-spec 5).
 // It tells the guard algorithm what it learned about the guard. Not here: choosing relays, trying again.
 
-import { abortError } from "../base/abort.ts";
+import { abortable, abortError } from "../base/abort.ts";
 import { type TorError, toTorError } from "../base/errors.ts";
 import type { MemoryQuota } from "../base/memory-quota.ts";
 import type { Ciphers, Clock, Log } from "../base/ports.ts";
@@ -88,19 +88,26 @@ export class CircuitBuilder {
       else guard?.failed(error, false);
       throw error;
     });
+    const failed = (error: TorError, { hops }: BuildProgress): void => {
+      if (hops === 0 && isSilence(error)) channels.retire(channel);
+      if (error.kind === "aborted") guard?.gaveUp();
+      else if (hops > 0) guard?.failedLater(error);
+      else guard?.failed(error, true);
+    };
     const circuit = await timedBuild({
       ...{ clock, times, hops: 1 + request.others.length, signal: request.signal },
-      run: (signal, progress) => this.#hops(id, request, channel, plan, signal, progress),
+      run: (signal, progress) =>
+        this.#hops(id, request, channel, plan, signal, progress).catch((thrown) => {
+          const error = toTorError(thrown);
+          failed(error, progress);
+          throw error;
+        }),
       mayGiveUp: () => registry.isAnyOpen(request.purpose),
-      onGiveUp: (error, { hops }) => {
-        if (hops === 0) channels.retire(channel);
-        if (hops === 0) guard?.failed(error, true);
-        else guard?.failedLater(error);
-      },
+      onGiveUp: failed,
     });
     circuit.closed.then((error) => guard?.closed(error));
     try {
-      await guard?.built();
+      if (guard !== undefined) await abortable(guard.built(), request.signal);
     } catch (error) {
       circuit.close();
       throw error;
@@ -116,18 +123,7 @@ export class CircuitBuilder {
     signal: AbortSignal,
     progress: BuildProgress,
   ): Promise<Circuit> {
-    const guard = "relay" in request.first ? request.first.guard : undefined;
-    const failed = (thrown: unknown): TorError => {
-      const error = toTorError(thrown);
-      if (progress.hops === 0 && isSilence(error)) this.#options.channels.retire(channel);
-      if (error.kind === "aborted") guard?.gaveUp();
-      else if (progress.hops > 0) guard?.failedLater(error);
-      else guard?.failed(error, true);
-      return error;
-    };
-    const circuit = await this.#firstHop(id, request, channel, plan, signal).catch((thrown) => {
-      throw failed(thrown);
-    });
+    const circuit = await this.#firstHop(id, request, channel, plan, signal);
     try {
       progress.hops++;
       for (const { relay, handshake } of plan.others) {
@@ -137,7 +133,7 @@ export class CircuitBuilder {
       if (signal.aborted) throw abortError(signal);
     } catch (thrown) {
       circuit.close();
-      throw failed(thrown);
+      throw thrown;
     }
     return circuit;
   }

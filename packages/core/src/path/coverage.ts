@@ -3,6 +3,7 @@
 
 import { toHex } from "../base/encoding.ts";
 import type { ListedRelay, NetDir } from "../directory/api.ts";
+import { isExit } from "./select.ts";
 import { type Position, RelayWeights } from "./weights.ts";
 
 /** param-spec "min_paths_for_circs_pct": part of all paths, in percent, that must be possible. */
@@ -45,10 +46,7 @@ function describedFraction(
   { position, flag }: Part,
 ): number | undefined {
   const fits = ({ flags }: ListedRelay) => flag === undefined || flags.has(flag);
-  const described = netdir.relays.filter(
-    (relay) =>
-      fits(relay) && (flag !== "Exit" || !(relay.exitPolicy.rejectsAll && relay.exitPolicyIpv6.rejectsAll)),
-  );
+  const described = netdir.relays.filter((relay) => fits(relay) && (flag !== "Exit" || isExit(relay)));
   const undescribed = netdir.undescribed.filter(fits);
   const total = (relays: readonly ListedRelay[]) =>
     relays.reduce((sum, relay) => sum + weights.weight(relay, position), 0);

@@ -165,8 +165,7 @@ export class GuardKeeper {
       return this.#sample.select(use, {
         allows: (relay) => may(relay) && !watch.isHeldBack(fingerprintOf(relay)),
       });
-    } catch (error) {
-      if (!watch.isAnyHeldBack()) throw error;
+    } catch {
       return this.#sample.select(use, { allows: may });
     }
   }

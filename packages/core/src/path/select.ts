@@ -63,7 +63,7 @@ function isUsable(relay: Relay): boolean {
 }
 
 /** Whether its policies let any stream out. The Exit flag only weighs: as in C tor, the policy makes the exit. */
-function isExit({ exitPolicy, exitPolicyIpv6 }: Relay): boolean {
+export function isExit({ exitPolicy, exitPolicyIpv6 }: Relay): boolean {
   return !(exitPolicy.rejectsAll && exitPolicyIpv6.rejectsAll);
 }
 

@@ -5,7 +5,7 @@ import { onAbort, sleep } from "../base/abort.ts";
 import { TorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
 import type { Circuit } from "../circuit/api.ts";
-import type { BuildLimits } from "./build-timeout/estimator.ts";
+import { type BuildLimits, MEASURED_HOPS } from "./build-timeout/estimator.ts";
 
 /** What is known of build times; BuildTimeouts is the real one. */
 export interface BuildTimes {
@@ -32,9 +32,6 @@ export interface TimedBuildOptions {
   /** It was given up at its timeout. */
   readonly onGiveUp: (error: TorError, progress: BuildProgress) => void;
 }
-
-/** Only these teach anything (path-spec 2.4.4). */
-const MEASURED_HOPS = 3;
 
 /** @throws TorError what `run` fails with; `circuit-collapse` (`ALLIUM_E_CIRCUIT_TIMEOUT`) when its time is over */
 export function timedBuild(options: TimedBuildOptions): Promise<Circuit> {

@@ -84,6 +84,97 @@ describe("a guard that fails", () => {
   });
 });
 
+describe("on another network", () => {
+  it("a guard that failed on the last has a clean slate: one failure on each is not two bridges' word", () => {
+    const { watch } = setup();
+    watch.failed("a", one);
+    watch.networkChanged();
+    expect(watch.isHeldBack("a")).toBe(false);
+    expect(watch.avoid("a").size).toBe(0);
+    watch.failed("a", two);
+    expect(watch.isToBlame("a")).toBe(false);
+  });
+
+  it("a bridge is as suspect as it was: a device that moves about must not clear it", () => {
+    const { watch, suspicions } = setup();
+    for (const guard of ["a", "b", "c", "d", "e"]) {
+      watch.failed(guard, one);
+      watch.networkChanged();
+    }
+    expect(suspicions).toEqual([{ bridge: "one", tried: 5, failed: 5 }]);
+    expect([...watch.avoid("a")]).toEqual(["one"]);
+  });
+});
+
+describe("a guard that failed often", () => {
+  it.each<[string, (watch: BridgeWatch) => void]>([
+    ["it was reached", (watch) => watch.reached("a", one)],
+    ["the network changed", (watch) => watch.networkChanged()],
+  ])("is held back for half a minute again once %s and it fails anew", (_, then) => {
+    const { watch, clock } = setup();
+    for (let i = 0; i < 5; i++) watch.failed("a", one);
+    then(watch);
+    watch.failed("a", one);
+    clock.advance(30_000);
+    expect(watch.isHeldBack("a")).toBe(false);
+  });
+});
+
+describe("a guard that is in use", () => {
+  const others = (watch: BridgeWatch, count: number) => {
+    for (let i = 0; i < count; i++) watch.failed(`other ${i}`, one);
+  };
+
+  it("is one of the eight on each further day, and may be tried whatever else was", () => {
+    const { watch, clock } = setup();
+    watch.reached("used", one);
+    clock.advance(23 * HOUR);
+    watch.begun("used");
+    others(watch, 7);
+    clock.advance(HOUR);
+    expect(watch.mayTry("ninth")).toBe(false);
+    expect(watch.mayTry("used")).toBe(true);
+  });
+
+  it("no longer is not: neither one that has failed since, nor one that was never reached", () => {
+    for (const use of ["reached", "failed"] as const) {
+      const { watch, clock } = setup();
+      watch[use]("once", one);
+      if (use === "reached") watch.failed("once", one);
+      clock.advance(23 * HOUR);
+      watch.begun("once");
+      others(watch, 7);
+      clock.advance(HOUR);
+      expect(watch.mayTry("ninth")).toBe(true);
+      watch.failed("ninth", one);
+      expect(watch.mayTry("once")).toBe(false);
+    }
+  });
+
+  it("so long that its bridge's day is over still has guards counted that are under way", () => {
+    const { watch, clock } = setup();
+    watch.reached("used", one);
+    clock.advance(24 * HOUR);
+    const begun: string[] = [];
+    for (let i = 0; i < 20; i++) {
+      if (!watch.mayTry(`other ${i}`)) continue;
+      watch.begun(`other ${i}`);
+      begun.push(`other ${i}`);
+    }
+    expect(begun).toHaveLength(8);
+  });
+
+  it("has its bridge remembered among the 256 that were reached last", () => {
+    const { watch } = setup();
+    for (let i = 0; i < 256; i++) watch.reached(`guard ${i}`, one);
+    watch.reached("guard 0", one);
+    expect(watch.isBehindBridge("guard 1")).toBe(true);
+    watch.reached("another", one);
+    expect(watch.isBehindBridge("guard 1")).toBe(false);
+    for (const guard of ["guard 0", "guard 2", "another"]) expect(watch.isBehindBridge(guard)).toBe(true);
+  });
+});
+
 describe("a bridge that lets no guard but its own be reached", () => {
   it("sees eight guards tried in a day, and the same ones again", () => {
     const { watch, clock } = setup();

@@ -60,10 +60,27 @@ describe("a circuit that cannot be begun", () => {
     expect(told).toEqual(["failed ALLIUM_E_LINK_TIMEOUT unreached"]);
   });
 
+  /** A link on which nothing is answered. */
+  function silentLink(): Channel {
+    const slot: CircuitSlot = { circuitId: 1, congested: false, send: () => {}, destroy: () => {} };
+    return { ...fakeChannel(GUARD, undefined), attach: () => slot };
+  }
+
+  it("because the first hop is silent is told at its timeout, where another circuit works", async () => {
+    const { build, opening, told, clock, registry } = bench();
+    registry.opened(registry.begin("general", [GUARD]), []);
+    opening.resolve(silentLink());
+    const building = build();
+    building.catch(() => {});
+    await settle();
+    clock.advance(10_000);
+    await expect(building).rejects.toMatchObject({ code: "ALLIUM_E_CIRCUIT_TIMEOUT" });
+    expect(told).toEqual(["failed ALLIUM_E_CIRCUIT_TIMEOUT once reached"]);
+  });
+
   it("because the first hop is silent is told at the end of its time, as nothing else works", async () => {
     const { build, opening, told, clock } = bench();
-    const slot: CircuitSlot = { circuitId: 1, congested: false, send: () => {}, destroy: () => {} };
-    opening.resolve({ ...fakeChannel(GUARD, undefined), attach: () => slot });
+    opening.resolve(silentLink());
     const building = build();
     building.catch(() => {});
     await settle();
@@ -116,7 +133,9 @@ describe("a circuit of three hops", () => {
     rig.opening.resolve(relays.channel);
     const [first, ...others] = keys.map((one, i) => ({ ...relay({ id: 1 + i }), ...one }));
     const { guard } = rig;
-    return { ...rig, relays, build: () => rig.build({ first: { relay: first as Relay, guard }, others }) };
+    const build = (signal?: AbortSignal) =>
+      rig.build({ first: { relay: first as Relay, guard }, others, signal });
+    return { ...rig, relays, build };
   }
 
   it("tells the guard when it is built, and when it is gone", async () => {
@@ -130,18 +149,39 @@ describe("a circuit of three hops", () => {
   });
 
   it("is closed where a better guard turned out to work", async () => {
-    const { build, guard } = await threeHops();
+    const { build, guard, told } = await threeHops();
     guard.built = () => Promise.reject(new TorError("circuit-collapse", "ALLIUM_E_BETTER_GUARD", "better"));
     await expect(build()).rejects.toMatchObject({ code: "ALLIUM_E_BETTER_GUARD" });
+    expect(told).toEqual(["closed"]);
   });
 
-  it("that fails behind the guard is another matter than one that fails at it", async () => {
+  it("is closed when the caller's signal ends the wait for a better guard", async () => {
+    const { build, guard, told } = await threeHops();
+    const waits = deferred();
+    guard.built = () => {
+      waits.resolve();
+      return new Promise(() => {});
+    };
+    const controller = new AbortController();
+    const building = build(controller.signal);
+    building.catch(() => {});
+    await waits.promise;
+    controller.abort();
+    await expect(building).rejects.toMatchObject({ kind: "aborted" });
+    expect(told).toEqual(["closed"]);
+  });
+
+  it.each([
+    ["", false],
+    [", at once where another circuit works", true],
+  ])("that fails behind the guard is another matter than one that fails at it%s", async (_, isAnyOpen) => {
     // The third relay cannot be extended to, and the second says nothing.
-    const { build, told, relays, clock } = await threeHops(2);
+    const { build, told, relays, clock, registry } = await threeHops(2);
+    if (isAnyOpen) registry.opened(registry.begin("general", [GUARD]), []);
     const building = build();
     building.catch(() => {});
     await expect.poll(() => relays.sentCells.length).toBe(3);
-    clock.advance(60_000);
+    clock.advance(isAnyOpen ? 10_000 : 60_000);
     await expect(building).rejects.toMatchObject({ code: "ALLIUM_E_CIRCUIT_TIMEOUT" });
     await settle();
     expect(told).toEqual(["failed later"]);

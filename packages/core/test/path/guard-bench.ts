@@ -63,7 +63,17 @@ export async function bench(store: Store = memoryStore(), clock = new ManualCloc
     }
     return [...seen];
   };
-  return { guards, clock, store, events, logs, watch, suspicions, wanted, choose, fail, confirmPrimaries };
+  /** Circuits that path bias counts, and those of them that count as complete, for each guard that has any. */
+  const counts = () =>
+    guards
+      .export()
+      .guards.flatMap(({ pb_circ_attempts, pb_circ_successes }) =>
+        pb_circ_attempts === undefined ? [] : [[pb_circ_attempts, pb_circ_successes]],
+      );
+  return {
+    ...{ guards, clock, store, events, logs, watch, suspicions, wanted },
+    ...{ choose, fail, confirmPrimaries, counts },
+  };
 }
 
 export function nameOf(relay: Relay): string {

@@ -1,4 +1,4 @@
-// GuardKeeper: what it stores, shares with other tabs and says of circuits (guard-spec 4.6 to 4.9, path-spec 7).
+// GuardKeeper: what it stores and says of circuits (guard-spec 4.6 to 4.9, path-spec 7).
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -80,6 +80,23 @@ describe("the guards", () => {
     expect(JSON.stringify(logs.filter(({ level }) => level !== "debug"))).not.toContain(failed);
   });
 
+  it("are written down once at a reset", async () => {
+    const store = memoryStore();
+    let writings = 0;
+    const { guards, choose } = await bench({
+      ...store,
+      set: (entries) => {
+        writings++;
+        return store.set(entries);
+      },
+    });
+    await choose();
+    writings = 0;
+    await guards.reset();
+    await guards.flush();
+    expect(writings).toBe(1);
+  });
+
   it("are carried elsewhere by export and import, and forgotten by reset, for good", async () => {
     const here = await bench();
     const ticket = await here.choose();
@@ -119,58 +136,6 @@ describe("a view that lacks the microdescriptors of guards", () => {
     const { relays, byRsaId, byEd25519Id, undescribed: missing } = netdir(described, { undescribed });
     return { relays, byRsaId, byEd25519Id, undescribed: missing };
   }
-});
-
-describe("two clients of one store", () => {
-  const fingerprints = ({ guards }: { guards: GuardKeeper }) =>
-    guards.export().guards.map(({ fingerprint }) => fingerprint);
-
-  it("that begin together have one sample", async () => {
-    const store = memoryStore();
-    const clients = [await bench(store), await bench(store), await bench(store)];
-    const tickets = await Promise.all(clients.map(({ choose }) => choose()));
-    const [first] = clients.map(fingerprints);
-    for (const [i, client] of clients.entries()) {
-      await (tickets[i] as GuardTicket).built();
-      await client.guards.flush();
-      expect(first).toContain(nameOf((tickets[i] as GuardTicket).relay));
-      expect(fingerprints(client)).toEqual(first);
-    }
-    expect(fingerprints(await bench(store))).toEqual(first);
-  });
-
-  it("learn from each other what was confirmed, and never write a torn state", async () => {
-    const store = memoryStore();
-    const [one, other] = [await bench(store), await bench(store)];
-    const ticket = await one.choose();
-    await ticket.built();
-    await one.guards.flush();
-    const taken = new Set([ticket.relay]);
-    await (await other.choose((relay) => !taken.has(relay))).built();
-    await other.guards.flush();
-    const next = await bench(store);
-    const confirmed = next.guards.export().guards.filter((guard) => guard.confirmed);
-    expect(confirmed).toHaveLength(2);
-    expect(confirmed.map(({ confirmed_index }) => confirmed_index).sort()).toEqual([0, 1]);
-    expect(next.logs.filter(({ level }) => level === "warn")).toEqual([]);
-  });
-
-  it("bring nothing back that the other one reset or replaced", async () => {
-    const store = memoryStore();
-    const [one, other] = [await bench(store), await bench(store)];
-    await (await one.choose()).built();
-    const before = await other.choose();
-    await before.built();
-    await one.guards.flush();
-    await other.guards.flush();
-    await one.guards.reset();
-    const { clock } = other;
-    clock.advance(2 * 60 * MINUTE);
-    await (await other.choose()).built();
-    await other.guards.flush();
-    const confirmed = (await bench(store)).guards.export().guards.filter((guard) => guard.confirmed);
-    expect(confirmed.length).toBeLessThanOrEqual(1);
-  });
 });
 
 describe("a circuit", () => {
@@ -222,6 +187,32 @@ describe("a circuit", () => {
     ticket.failed(SILENT, false);
     expect(wanted).toHaveLength(2);
     expect(await isDone(usable[0] as Promise<void>)).toBe(false);
+  });
+
+  it("that waits has no second one begun within a second, be there two that wait", async () => {
+    const { wanted, clock } = await behindPrimary(2);
+    expect(wanted).toHaveLength(1);
+    clock.advance(5000);
+    await settle();
+    expect(wanted).toHaveLength(2);
+  });
+
+  it("that waits for another one may be used as soon as that one is gone", async () => {
+    const { choose, usable, others } = await behindPrimary(2);
+    for (let i = 0; i < 3; i++) (await choose()).failed(SILENT, false);
+    expect(await isDone(usable[0] as Promise<void>)).toBe(true);
+    expect(await isDone(usable[1] as Promise<void>)).toBe(false);
+    others[0]?.closed(undefined);
+    expect(await isDone(usable[1] as Promise<void>)).toBe(true);
+  });
+
+  it.each<[string, (guards: GuardKeeper) => Promise<void>]>([
+    ["reset", (guards) => guards.reset()],
+    ["import", (guards) => guards.import({ ...guards.export(), guards: [] })],
+  ])("that waits is given up at once when its guard is forgotten by %s", async (_, forget) => {
+    const { guards, usable } = await behindPrimary(1);
+    await forget(guards);
+    await expect(usable[0]).rejects.toMatchObject({ code: "ALLIUM_E_BETTER_GUARD" });
   });
 
   it("that waits too long is given up, and so is one that breaks while it waits", async () => {

@@ -143,12 +143,32 @@ describe("subnets", () => {
   });
 });
 
+describe("two hops of a path", () => {
+  const guard = guardRelay(1);
+
+  it.each(["rsaId", "ed25519Id"] as const)("are not one relay by either identity: %s", async (id) => {
+    const twin = { ...relay({ id: 2 }), [id]: guard[id] };
+    await expect(pathOf(netdir([guard, twin, exitRelay(3)]))).rejects.toMatchObject({
+      kind: "no-path",
+      message: expect.stringContaining("not in the path already"),
+    });
+  });
+});
+
 describe("a directory cache", () => {
   it("has V2Dir and is not one that was asked before", () => {
     const asked = relay({ id: 1 });
     const view = netdir([asked, relay({ id: 2 }), relay({ id: 3, flags: ["Valid", "Fast"] })]);
     const selector = new PathSelector(view, true);
     expect(selector.directoryCache(new Set([toHex(asked.rsaId)])).nickname).toBe("Relay2");
+  });
+
+  it("is none that the authorities want in the middle only", () => {
+    const flags = ["Fast", "Running", "Stable", "Valid", "V2Dir", "MiddleOnly"] as const;
+    const selector = new PathSelector(netdir([relay({ id: 1, flags })]), true);
+    expect(() => selector.directoryCache(NONE)).toThrow(
+      expect.objectContaining({ kind: "no-path", message: expect.stringContaining("V2Dir") }),
+    );
   });
 });
 

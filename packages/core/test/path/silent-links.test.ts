@@ -11,7 +11,10 @@ import { fakeChannel, settle } from "./fakes.ts";
 import { exitRelay, guardRelay, relay } from "./synthetic.ts";
 
 describe("a link on which CREATE is not answered (the device slept, or a bridge drops all)", () => {
-  it("is not what the next circuit is tried on", async () => {
+  it.each([
+    ["at the end of its time", false],
+    ["at its timeout, where another circuit works", true],
+  ])("is not what the next circuit is tried on, once one was given up %s", async (_, isAnyOpen) => {
     const clock = new ManualClock();
     const guard = guardRelay(1);
     const slot: CircuitSlot = { circuitId: 1, congested: false, send: () => {}, destroy: () => {} };
@@ -20,8 +23,10 @@ describe("a link on which CREATE is not answered (the device slept, or a bridge 
       dials++;
       return { ...fakeChannel(guard, undefined), attach: () => slot };
     };
+    const registry = new CircuitRegistry();
+    if (isAnyOpen) registry.opened(registry.begin("general", [guard]), []);
     const builder = new CircuitBuilder({
-      ...{ channels: new ChannelPool({ clock, open }), registry: new CircuitRegistry(() => {}), clock },
+      ...{ channels: new ChannelPool({ clock, open }), registry, clock },
       ...{ padding: "off", circuits: { cgo: true } },
       times: {
         limits: () => ({ timeout: 10_000, abandon: 60_000 }),
@@ -41,7 +46,7 @@ describe("a link on which CREATE is not answered (the device slept, or a bridge 
       await settle();
       clock.advance(10_000);
       await settle();
-      clock.advance(50_000);
+      if (!isAnyOpen) clock.advance(50_000);
       await expect(building).rejects.toBeInstanceOf(TorError);
     }
     expect(dials).toBe(3);

@@ -16,8 +16,8 @@ export interface BuildLimits {
 /** Milliseconds; arti's bound. A guard that delays circuits leads us no further than this, nor do stored times. */
 const LONGEST_WAIT = 7_200_000;
 const INT32_MAX = 2 ** 31 - 1;
-/** Hops of the circuits that are measured. */
-const MEASURED_HOPS = 3;
+/** Hops of the circuits that are measured: shorter ones teach nothing (path-spec 2.4.4). */
+export const MEASURED_HOPS = 3;
 
 export class BuildTimeoutEstimator {
   #params: BuildTimeoutParams;

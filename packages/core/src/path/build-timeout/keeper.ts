@@ -3,7 +3,7 @@
 import { fromUtf8, utf8 } from "../../base/encoding.ts";
 import type { Log, Store } from "../../base/ports.ts";
 import type { NetDir } from "../../directory/api.ts";
-import { type BuildLimits, BuildTimeoutEstimator } from "./estimator.ts";
+import { type BuildLimits, BuildTimeoutEstimator, MEASURED_HOPS } from "./estimator.ts";
 import { type BuildTimes, parseBuildTimes } from "./history.ts";
 import { buildTimeoutParams } from "./params.ts";
 
@@ -53,7 +53,7 @@ export class BuildTimeouts {
     const { fixed } = this.#options;
     const { timeout, abandon } =
       fixed === undefined ? this.#estimator.limits(hops) : { timeout: fixed, abandon: fixed };
-    if (hops >= 3) return { timeout, abandon };
+    if (hops >= MEASURED_HOPS) return { timeout, abandon };
     const one = Math.min(timeout, ONE_HOP);
     return { timeout: one, abandon: one };
   }

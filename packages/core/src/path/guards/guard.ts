@@ -5,7 +5,7 @@ import { guardRetryDelay } from "./retry.ts";
 import type { GuardRecord } from "./state.ts";
 
 /** Whether a guard can be reached: "yes" and "no" as the last try said, "maybe" when it is worth a try. */
-export type Reachability = "yes" | "maybe" | "no";
+type Reachability = "yes" | "maybe" | "no";
 
 /** What a path demands of its guard. A guard that does not meet it stays in the sample. */
 export interface Restriction {

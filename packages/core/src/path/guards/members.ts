@@ -26,7 +26,6 @@ export class Members {
   readonly #options: MemberOptions;
   readonly #changed: Changed;
   #sampled: Guard[] = [];
-  #primary: Guard[] = [];
 
   constructor(options: MemberOptions, changed: Changed) {
     this.#options = options;
@@ -39,7 +38,7 @@ export class Members {
   }
 
   get primary(): readonly Guard[] {
-    return this.#primary;
+    return this.#sampled.filter((guard) => guard.isPrimary);
   }
 
   /** Takes up other records. What is known of a guard that stays is kept. */
@@ -50,7 +49,6 @@ export class Members {
       guard.record = record;
       return guard;
     });
-    this.#primary = this.#primary.filter((guard) => this.#sampled.includes(guard));
     this.updatePrimary(params);
   }
 
@@ -89,7 +87,7 @@ export class Members {
 
   /** Samples and fills up the primary set where it is short. */
   fillPrimary(netdir: NetDir, params: GuardParams): void {
-    if (this.#primary.length >= params.primaryGuards) return;
+    if (this.primary.length >= params.primaryGuards) return;
     this.expand(netdir, params);
     this.updatePrimary(params);
   }
@@ -97,11 +95,10 @@ export class Members {
   /** Fills the primary set: confirmed guards, then those that were in it, then the next ones of the sample. */
   updatePrimary({ primaryGuards }: GuardParams): void {
     const confirmed = this.#sampled.filter((guard) => guard.isConfirmed && guard.isFiltered);
-    const kept = this.#primary.filter((guard) => guard.isFiltered);
+    const kept = this.primary.filter((guard) => guard.isFiltered);
     const next = this.#sampled.filter((guard) => !guard.isConfirmed && guard.isUsable);
     const chosen = new Set([...new Set([...confirmed, ...kept, ...next])].slice(0, primaryGuards));
-    for (const guard of [...this.#primary, ...this.#sampled]) guard.isPrimary = chosen.has(guard);
-    this.#primary = this.#sampled.filter((guard) => guard.isPrimary);
+    for (const guard of this.#sampled) guard.isPrimary = chosen.has(guard);
   }
 
   /** Notes a complete circuit; the first one confirms the guard (guard-spec 4.8). */
@@ -182,7 +179,6 @@ export class Members {
     this.#sampled = this.#sampled.filter((guard) => !old.includes(guard));
     const records = densely(this.#sampled.map(({ record }) => record));
     for (const [i, guard] of this.#sampled.entries()) guard.record = records[i] ?? guard.record;
-    this.#primary = this.#primary.filter((guard) => !old.includes(guard));
     for (const guard of old) this.#changed("removed", guard);
   }
 }

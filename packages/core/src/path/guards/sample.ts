@@ -1,7 +1,7 @@
 // The guard algorithm (guard-spec, the whole; proposal 271 as deployed): which guard a circuit goes through, and which
 // circuits may be used. Synchronous, and told the time. Not here: storing the state, timers, building circuits.
 
-import type { NetDir, Relay } from "../../directory/api.ts";
+import type { NetDir } from "../../directory/api.ts";
 import {
   chooseOther,
   choosePrimary,
@@ -11,7 +11,7 @@ import {
   noGuardError,
 } from "./choose.ts";
 import { GuardCircuit, type GuardCircuitState, type GuardUse } from "./circuit.ts";
-import type { Guard, Reachability, Restriction } from "./guard.ts";
+import type { Guard, Restriction } from "./guard.ts";
 import { type MemberOptions, Members } from "./members.ts";
 import { type GuardParams, guardParams } from "./params.ts";
 import { belowPercent, type CircuitOutcome, countOutcome, failsTooMany } from "./path-bias.ts";
@@ -44,17 +44,6 @@ export interface GuardSampleOptions extends MemberOptions {
   /** Milliseconds from any beginning; never goes back. */
   readonly monotonic: () => number;
   readonly onEvent?: ((event: GuardEvent) => void) | undefined;
-}
-
-/** A primary guard, for people and for the directory's wants. */
-export interface PrimaryGuard {
-  readonly nickname: string;
-  /** 40 upper-case hex digits. */
-  readonly fingerprint: string;
-  readonly reachable: Reachability;
-  readonly isConfirmed: boolean;
-  /** Undefined while its microdescriptor is not at hand. */
-  readonly relay: Relay | undefined;
 }
 
 export class GuardSample {
@@ -189,11 +178,8 @@ export class GuardSample {
     const { record } = guard;
     const known = { attempts: record.pb_circ_attempts ?? 0, successes: record.pb_circ_successes ?? 0 };
     const counts = countOutcome(known, outcome, before, this.#params.pathBias);
-    this.#members.edit(guard, {
-      ...record,
-      pb_circ_attempts: counts.attempts,
-      pb_circ_successes: counts.successes,
-    });
+    const { attempts, successes } = counts;
+    this.#members.edit(guard, { ...record, pb_circ_attempts: attempts, pb_circ_successes: successes });
     if (record.disabled) return;
     if (failsTooMany(counts, this.#params.pathBias)) {
       this.#members.disable(guard, this.#params);
@@ -242,12 +228,8 @@ export class GuardSample {
   }
 
   /** In order of preference. */
-  primary(): readonly PrimaryGuard[] {
-    this.#considerRetries();
-    return this.#members.primary.map(({ record, reachable, isConfirmed, relay }) => {
-      const { nickname, fingerprint } = record;
-      return { nickname, fingerprint, reachable, isConfirmed, relay };
-    });
+  get primary(): readonly Guard[] {
+    return this.#members.primary;
   }
 
   /** Fingerprints (upper-case hex) of guards without whose microdescriptors no "data" circuit is built (guard-spec 4.12). */

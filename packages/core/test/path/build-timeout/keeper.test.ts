@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { deferred } from "../../../src/base/abort.ts";
 import { utf8 } from "../../../src/base/encoding.ts";
 import { memoryStore } from "../../../src/base/memory-store.ts";
 import type { LogEvent, Store } from "../../../src/base/ports.ts";
 import { BuildTimeouts } from "../../../src/path/build-timeout/keeper.ts";
+import { settle } from "../fakes.ts";
 import { netdir } from "../synthetic.ts";
 
 function setup({ store = memoryStore() as Store, fixed = undefined as number | undefined } = {}) {
@@ -40,6 +42,19 @@ describe("build timeouts", () => {
     await next.timeouts.load();
     // Bins are 10 ms wide.
     expect(Math.abs(next.timeouts.limits(3).timeout - timeouts.limits(3).timeout)).toBeLessThan(20);
+  });
+
+  it("are written when no other tab writes them", async () => {
+    const { timeouts, store } = setup();
+    const held = deferred();
+    void store.lock("times", () => held.promise);
+    learn(timeouts, 10);
+    const flushed = timeouts.flush();
+    await settle();
+    expect(await store.get("times")).toBeUndefined();
+    held.resolve();
+    await flushed;
+    expect(await store.get("times")).toBeDefined();
   });
 
   it("that are damaged in the store are learned anew", async () => {

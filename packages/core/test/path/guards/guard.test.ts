@@ -28,7 +28,7 @@ describe("the retry schedule", () => {
 
   it("is followed from the last try on, by primary guards sooner than by others", () => {
     const bench = new Bench();
-    const reachable = () => bench.sample.primary().map((guard) => guard.reachable);
+    const reachable = () => bench.primaryGuards().map((guard) => guard.reachable);
     expect([bench.fail(), bench.fail(), bench.fail(), bench.fail()]).toEqual([
       "Relay0",
       "Relay1",
@@ -57,12 +57,12 @@ describe("the retry schedule", () => {
     bench.fail();
     for (let i = 0; i < 40; i++) {
       bench.advance(10 * MINUTE);
-      if (bench.sample.primary()[0]?.reachable === "maybe") bench.fail();
+      if (bench.primaryGuards()[0]?.reachable === "maybe") bench.fail();
     }
     const retries = bench.heard("retry").length;
     expect(retries).toBe(36);
     bench.advance(50 * MINUTE);
-    expect(bench.sample.primary()[0]?.reachable).toBe("maybe");
+    expect(bench.primaryGuards()[0]?.reachable).toBe("maybe");
   });
 
   it("begins anew after a success", () => {
@@ -72,7 +72,7 @@ describe("the retry schedule", () => {
     bench.succeed();
     bench.fail();
     bench.advance(10 * MINUTE);
-    expect(bench.sample.primary()[0]?.reachable).toBe("maybe");
+    expect(bench.primaryGuards()[0]?.reachable).toBe("maybe");
   });
 });
 

@@ -175,7 +175,7 @@ describe("a consensus", () => {
   it("that lists guards whose microdescriptors are missing leaves them in their place", () => {
     const bench = new Bench();
     bench.sample.update(view(GUARDS.slice(1), { undescribed: relays(0) }));
-    expect(bench.sample.primary()[0]).toMatchObject({ nickname: "Relay0", relay: undefined });
+    expect(bench.primaryGuards()[0]).toMatchObject({ record: { nickname: "Relay0" }, relay: undefined });
     expect(bench.stored(0)?.unlisted_since).toBeUndefined();
   });
 

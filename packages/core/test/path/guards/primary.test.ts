@@ -100,7 +100,7 @@ describe("the primary guards", () => {
   it("do not change when they are confirmed in another order", () => {
     const bench = new Bench(view(400, { params: { "guard-n-primary-guards-to-use": 3 } }));
     for (let i = 0; i < 100; i++) bench.succeed();
-    expect(bench.sample.primary().map(({ isConfirmed }) => isConfirmed)).toEqual([true, true, true]);
+    expect(bench.primaryGuards().map(({ isConfirmed }) => isConfirmed)).toEqual([true, true, true]);
     expect(bench.primary).toEqual(ids(0, 1, 2));
   });
 

@@ -65,14 +65,14 @@ describe("a circuit", () => {
   it("goes through the next primary guard when one fails, and comes back when that is tried again", () => {
     const bench = new Bench();
     expect(bench.fail()).toBe("Relay0");
-    expect(bench.sample.primary()[0]).toMatchObject({ reachable: "no", isConfirmed: false });
+    expect(bench.primaryGuards()[0]).toMatchObject({ reachable: "no", isConfirmed: false });
     expect(nickname(bench.succeed())).toBe("Relay1");
     bench.advance(10 * MINUTE);
     const again = bench.select();
     expect(nickname(again)).toBe("Relay0");
-    expect(bench.sample.primary()[0]?.reachable).toBe("maybe");
+    expect(bench.primaryGuards()[0]?.reachable).toBe("maybe");
     bench.sample.succeeded(again);
-    expect(bench.sample.primary()[0]?.reachable).toBe("yes");
+    expect(bench.primaryGuards()[0]?.reachable).toBe("yes");
   });
 
   it("that fails beside others is one failure, and leaves a confirmed guard confirmed", () => {
@@ -143,7 +143,7 @@ describe("a circuit", () => {
     bench.advance(10 * MINUTE);
     bench.succeed();
     bench.sample.failed(circuit);
-    expect(bench.sample.primary()[0]?.reachable).toBe("yes");
+    expect(bench.primaryGuards()[0]?.reachable).toBe("yes");
   });
 
   it("may not be used when its guard has left the sample meanwhile", () => {
@@ -204,11 +204,11 @@ describe("a restriction", () => {
     const bench = new Bench();
     for (let i = 0; i < 3; i++) bench.fail();
     expect(() => bench.select("data", { allows: () => false })).toThrow(expect.objectContaining(NO_GUARD));
-    expect(bench.sample.primary().map(({ reachable }) => reachable)).toEqual(["no", "no", "no"]);
+    expect(bench.primaryGuards().map(({ reachable }) => reachable)).toEqual(["no", "no", "no"]);
     const [first] = relays(0);
     const only: Restriction = { allows: (relay) => relay === first };
     expect(bench.select("data", only).relay).toBe(first);
-    expect(bench.sample.primary().map(({ reachable }) => reachable)).toEqual(["maybe", "no", "no"]);
+    expect(bench.primaryGuards().map(({ reachable }) => reachable)).toEqual(["maybe", "no", "no"]);
   });
 });
 
@@ -217,7 +217,7 @@ describe("when every guard fails", () => {
     const bench = new Bench(view(100));
     const tried = range(20).map(() => bench.fail());
     expect(new Set(tried).size).toBe(20);
-    expect(bench.sample.primary().map(({ reachable }) => reachable)).toEqual(["no", "no", "no"]);
+    expect(bench.primaryGuards().map(({ reachable }) => reachable)).toEqual(["no", "no", "no"]);
     const circuit = bench.select();
     expect(nickname(circuit)).toBe("Relay0");
     expect(circuit.state).toBe("usable-on-completion");
@@ -231,7 +231,7 @@ describe("when every guard fails", () => {
     bench.advance(6 * HOUR + 1);
     for (let i = 0; i < 3; i++) bench.fail();
     bench.advance(89 * MINUTE);
-    expect(bench.sample.primary().map(({ reachable }) => reachable)).toEqual(["no", "no", "no"]);
+    expect(bench.primaryGuards().map(({ reachable }) => reachable)).toEqual(["no", "no", "no"]);
   });
 
   it("the caller may say that the network is another one", () => {
@@ -256,7 +256,7 @@ describe("after a long silence", () => {
     const { bench, circuit } = setup();
     bench.advance(10 * MINUTE - 1);
     expect(bench.sample.succeeded(circuit)).toBe("waiting-for-better-guard");
-    expect(bench.sample.primary().map(({ reachable }) => reachable)).toEqual(["no", "no", "no"]);
+    expect(bench.primaryGuards().map(({ reachable }) => reachable)).toEqual(["no", "no", "no"]);
   });
 
   it("of more than the network's interval, not of less", () => {
@@ -264,7 +264,7 @@ describe("after a long silence", () => {
     bench.sample.update(view(400, { params: { "guard-internet-likely-down-interval": 60 } }));
     bench.advance(MINUTE + 1);
     expect(bench.sample.succeeded(circuit)).toBe("waiting-for-better-guard");
-    expect(bench.sample.primary().map(({ reachable }) => reachable)).toEqual(["maybe", "maybe", "maybe"]);
+    expect(bench.primaryGuards().map(({ reachable }) => reachable)).toEqual(["maybe", "maybe", "maybe"]);
     expect(bench.sample.updateWaiting()).toEqual([]);
     const better = bench.select();
     expect(nickname(better)).toBe("Relay0");
@@ -276,7 +276,7 @@ describe("after a long silence", () => {
     const bench = confirmedTen();
     for (let i = 0; i < 3; i++) bench.fail();
     bench.sample.succeeded(bench.select());
-    expect(bench.sample.primary().map(({ reachable }) => reachable)).toEqual(["maybe", "maybe", "maybe"]);
+    expect(bench.primaryGuards().map(({ reachable }) => reachable)).toEqual(["maybe", "maybe", "maybe"]);
   });
 });
 

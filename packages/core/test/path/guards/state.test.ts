@@ -158,10 +158,10 @@ describe("a sample that adopts a state", () => {
     const { sample } = bench;
     sample.adopt(state(record(0), confirmed(350, 0)));
     expect(bench.sampled.slice(0, 2)).toEqual(["Relay0", "Relay350"]);
-    expect(sample.primary()).toMatchObject([
-      { nickname: "Relay0", reachable: "no" },
-      { nickname: "Relay350", reachable: "maybe", isConfirmed: true },
-      { nickname: "Relay1", reachable: "maybe" },
+    expect(bench.primaryGuards()).toMatchObject([
+      { record: { nickname: "Relay0" }, reachable: "no" },
+      { record: { nickname: "Relay350" }, reachable: "maybe", isConfirmed: true },
+      { record: { nickname: "Relay1" }, reachable: "maybe" },
     ]);
   });
 

@@ -2,7 +2,7 @@
 
 import type { NetDir, Relay } from "../../../src/directory/api.ts";
 import type { GuardCircuit, GuardUse } from "../../../src/path/guards/circuit.ts";
-import type { Restriction } from "../../../src/path/guards/guard.ts";
+import type { Guard, Restriction } from "../../../src/path/guards/guard.ts";
 import { type GuardEvent, GuardSample, type GuardSampleOptions } from "../../../src/path/guards/sample.ts";
 import { type GuardRecord, type GuardState, timeText } from "../../../src/path/guards/state.ts";
 import { familyName, guardRelay, netdir } from "../synthetic.ts";
@@ -98,7 +98,13 @@ export class Bench {
   }
 
   get primary(): string[] {
-    return this.sample.primary().map((guard) => guard.nickname);
+    return this.primaryGuards().map((guard) => guard.record.nickname);
+  }
+
+  /** As they are now: those whose time has come are worth a try again. */
+  primaryGuards(): readonly Guard[] {
+    this.sample.needed();
+    return this.sample.primary;
   }
 
   stored(id: number): GuardRecord | undefined {
