@@ -1,7 +1,7 @@
 // Keeps a verified view of the network: from the store at start, from directory caches at bootstrap, and fresh after that
 // (dir-spec 5.1 to 5.3). Not in this room: choosing relays, opening circuits, saying how many microdescriptors are enough.
 
-import { abortError, sleep } from "../base/abort.ts";
+import { abortable, abortError, sleep } from "../base/abort.ts";
 import { type RetryPolicy, retryDelay } from "../base/backoff.ts";
 import { TorError, toTorError } from "../base/errors.ts";
 import type { Clock, Log, LogLevel, Store } from "../base/ports.ts";
@@ -202,7 +202,8 @@ export class DirectoryManager {
   async #enoughMicrodescriptors(signal: AbortSignal): Promise<TorError | undefined> {
     if (this.#isInUse()) {
       if (this.#missing().length > 0 && this.#completing === undefined)
-        void this.#completeMicrodescriptors(signal);
+        // Nobody waits for it: a client that closes meanwhile has nothing to hear.
+        this.#completeMicrodescriptors(signal).catch(() => {});
       return undefined;
     }
     let enough: (none: undefined) => void = () => {};
@@ -217,7 +218,11 @@ export class DirectoryManager {
     signal: AbortSignal,
     onEnough: () => void = () => {},
   ): Promise<TorError | undefined> {
-    while (this.#completing !== undefined) await this.#completing.catch(() => {});
+    // Another caller's fetch may outlast this one's wish to wait for it.
+    while (this.#completing !== undefined) {
+      const over = this.#completing.catch(() => {});
+      await abortable(over, signal);
+    }
     const completing = this.#fetchMicrodescriptors(signal, onEnough).finally(() => {
       this.#completing = undefined;
     });
