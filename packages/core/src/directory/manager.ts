@@ -125,6 +125,7 @@ export class DirectoryManager {
 
   async #bootstrap(signal: AbortSignal): Promise<NetDir> {
     this.#requireUpToDate();
+    this.#snapshots?.begin();
     if (!this.#loaded) await this.load();
     if (!this.#isLive()) await this.#bootstrapConsensus(signal);
     const failure = await this.#enoughMicrodescriptors(signal);

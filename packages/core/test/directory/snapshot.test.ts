@@ -291,6 +291,22 @@ describe("a bridge that stalls", () => {
     expect(refusal?.data?.error).toBe("ALLIUM_E_SNAPSHOT_TIMEOUT");
   });
 
+  const late = new TorError("offline", "ALLIUM_E_SNAPSHOT_TIMEOUT", "");
+  it.each<[string, Answer]>([
+    ["half a minute", "stall"],
+    ["as long as its source allows", late],
+  ])("costs %s once in a start, and may do better in the next", async (_, answer) => {
+    const caches = new TestCaches(() => notFound);
+    const { bootstrap, clock, source } = served({ "consensus-microdesc": answer }, { caches });
+    await expect(bootstrap()).rejects.toThrow();
+    caches.handlers = [honest(() => documents)];
+    const before = clock.now();
+    expect(shown(await bootstrap())).toEqual(await goodView());
+    expect(source.asked).toEqual([...ALL.slice(0, 2), ...ALL.slice(0, 2)]);
+    expect(caches.kinds).toContain("micro");
+    expect(clock.now() - before).toBe(answer === "stall" ? 30_000 : 0);
+  });
+
   it.each(ALL)("over %s ends with its caller, and nobody is asked after that", async (name) => {
     const { manager, source, caches, events } = served({ [name]: "stall" }, { store: memoryStore() });
     const controller = new AbortController();
