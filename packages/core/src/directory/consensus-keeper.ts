@@ -27,6 +27,8 @@ export class ConsensusKeeper {
   #held: Consensus | undefined;
   /** valid-after of the newest consensus ever verified for this network. */
   #floor = 0;
+  /** The recommended protocols that were missing the last time. */
+  #advised = "";
 
   constructor(options: ConsensusKeeperOptions) {
     this.#options = options;
@@ -152,13 +154,19 @@ export class ConsensusKeeper {
     if (this.#held !== undefined && consensus.validAfter < this.#held.validAfter) return;
     this.#held = consensus;
     this.#floor = Math.max(this.#floor, consensus.validAfter);
-    const missing = missingRecommended(consensus);
-    if (missing.length === 0) return;
+    this.#adviseUpdate(missingRecommended(consensus).join(" "));
+  }
+
+  /** Said once for each list: a client that follows the network for weeks would repeat it every hour. */
+  #adviseUpdate(missing: string): void {
+    const isNew = missing !== this.#advised;
+    this.#advised = missing;
+    if (missing === "" || !isNew) return;
     this.#options.log?.({
       level: "warn",
       code: "directory-update-recommended",
       message: "the network recommends what this version of Allium lacks, and may require it soon: update it",
-      data: { missing: missing.join(" ") },
+      data: { missing },
     });
   }
 
