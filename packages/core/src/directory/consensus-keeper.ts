@@ -140,7 +140,8 @@ export class ConsensusKeeper {
       const message = "the directory cache sent a difference to a consensus that was not named";
       throw new TorError("protocol-violation", "ALLIUM_E_BAD_CONSENSUS_DIFF", message);
     }
-    return applyConsensusDiff(base.document.bytes, diff, { maxLength: MAX_CONSENSUS });
+    const { bytes, digest } = base.document;
+    return applyConsensusDiff(bytes, diff, { maxLength: MAX_CONSENSUS, baseDigest: digest });
   }
 
   async #accept(bytes: Uint8Array): Promise<void> {
