@@ -258,6 +258,26 @@ describe("microdescriptors", () => {
     expect(caches.kinds).not.toContain("status-vote");
   });
 
+  it("before some damage are taken and stored, the others come through the caches", async () => {
+    const hundred = Array.from({ length: 100 }, (_, i) => testRelay(i + 1));
+    const network = networkDocuments(authorities, hundred);
+    const all = [...network.microdescriptors.values()].join("");
+    const source = new TestSource(network, {
+      microdescriptors: utf8(`${all}onion-key\n-----BEGIN X-----\n`),
+    });
+    const caches = new TestCaches(honest(() => network));
+    const { bootstrap, manager, store } = setup({ caches, options: { snapshots: source } });
+    await bootstrap();
+    // The last ones may come when the view is in use already.
+    await vi.waitFor(() => expect(manager.netdir?.relays.length).toBe(100));
+    const asked = caches.asked.flatMap(({ path }) => path.replace("/tor/micro/d/", "").split("-"));
+    expect(asked.length).toBeLessThan(50);
+    await vi.waitFor(async () => {
+      const stored = (await readSnapshot(store, networkOf(authorities)))?.documents.microdescriptors;
+      expect(stored?.length).toBe(all.length);
+    });
+  });
+
   it("that are few come through Tor alone", async () => {
     const later = NOW + 4 * HOUR;
     const newer = relays.map((relay, i) => (i < 10 ? testRelay(i + 1, 1) : relay));
