@@ -1,8 +1,8 @@
 // Core's SnapshotSource over HTTP: the directory's documents as bridges serve them. Specified in docs/protocol/bridge.md
 // ("Directory documents"). Nothing is believed here: core verifies what comes.
 
-import { type SnapshotSource, TorError } from "@allium/core";
-import { throwIfAborted, toTorError } from "@allium/core/internal";
+import { type SnapshotSource, systemClock, TorError } from "@allium/core";
+import { onAbort, throwIfAborted, toTorError, withTimeout } from "@allium/core/internal";
 import { connectUrl } from "./wire.ts";
 
 export interface WebSnapshotsOptions {
@@ -25,6 +25,9 @@ const INIT: RequestInit = {
   cache: "no-store",
   redirect: "error",
 };
+
+/** Milliseconds for a bridge to answer, and then for each piece: it has the documents packed, and need not think. */
+const STALL = 5000;
 
 /** Bytes to begin with; what a document may have is known only when it is over. */
 const FIRST_BUFFER = 65_536;
@@ -67,31 +70,48 @@ function isLoopback(host: string): boolean {
   );
 }
 
+/** @throws TorError `offline`, `ALLIUM_E_SNAPSHOT_TIMEOUT`, when nothing comes for a while */
 async function fetchDocument(
   request: NonNullable<WebSnapshotsOptions["fetch"]>,
   url: string,
   { maxLength, signal }: Request,
 ): Promise<Uint8Array | undefined> {
-  const response = await request(url, { ...INIT, signal });
-  if (response.status === 200 && response.body !== null) return readBody(response.body, maxLength);
-  await response.body?.cancel();
-  if (response.status === 404) return undefined;
-  throw unreachable(new Error(`the bridge answered ${response.status}`));
+  const connection = new AbortController();
+  const forget = onAbort(signal, (error) => connection.abort(error));
+  try {
+    const init = { ...INIT, signal: connection.signal };
+    const response = await beforeStall(connection.signal, () => request(url, init));
+    if (response.status === 200 && response.body !== null)
+      return await readBody(response.body, maxLength, connection.signal);
+    if (response.status === 404) return undefined;
+    throw unreachable(new Error(`the bridge answered ${response.status}`));
+  } finally {
+    forget();
+    // Nothing more is read, whatever the bridge sends.
+    connection.abort();
+  }
+}
+
+function beforeStall<T>(signal: AbortSignal, step: () => Promise<T>): Promise<T> {
+  const error = () => new TorError("offline", "ALLIUM_E_SNAPSHOT_TIMEOUT", "the bridge sends nothing more");
+  return withTimeout({ clock: systemClock, ms: STALL, signal, error }, step);
 }
 
 /** @throws TorError `limit` as soon as it is longer than `maxLength` */
-async function readBody(body: ReadableStream<Uint8Array>, maxLength: number): Promise<Uint8Array> {
+async function readBody(
+  body: ReadableStream<Uint8Array>,
+  maxLength: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
   const reader = body.getReader();
   let bytes = new Uint8Array(Math.min(FIRST_BUFFER, maxLength));
   let length = 0;
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await beforeStall(signal, () => reader.read());
     if (done) return bytes.slice(0, length);
     const end = length + value.length;
-    if (end > maxLength) {
-      reader.cancel().catch(() => {});
+    if (end > maxLength)
       throw new TorError("limit", "ALLIUM_E_SNAPSHOT_LIMIT", "the snapshot is longer than was asked for");
-    }
     if (end > bytes.length) bytes = grown(bytes, Math.min(Math.max(2 * bytes.length, end), maxLength));
     bytes.set(value, length);
     length = end;

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { isTorError, memoryStore, type TorError } from "@allium/core";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { createTorClient } from "../src/client.ts";
 import { createWorkerClient } from "../src/remote/index.ts";
 import { WorkerHost } from "../src/remote/serve.ts";
@@ -109,8 +109,7 @@ describe("a document", () => {
       ...["ws://localhost:1/", "ws://[::1]:2/", "http://127.9.9.9/", "ws://localhost.example/"],
       ...["ws://127.0.0.1.example/", "ws://10.127.0.0.1.example/"],
     ];
-    const { signal } = new AbortController();
-    await webSnapshots({ bridges, fetch }).fetch("microdescriptors", { maxLength: 1, signal });
+    await webSnapshots({ bridges, fetch }).fetch("microdescriptors", limits);
     expect(asked.map(([url]) => url)).toEqual([
       "https://a.example/x/dir/microdescriptors",
       "https://b.example:8443/dir/microdescriptors",
@@ -120,7 +119,7 @@ describe("a document", () => {
     ]);
     expect(asked[0]?.[1]).toEqual({
       ...{ credentials: "omit", referrerPolicy: "no-referrer", mode: "cors", cache: "no-store" },
-      ...{ redirect: "error", signal },
+      ...{ redirect: "error", signal: expect.any(AbortSignal) },
     });
   });
 
@@ -215,6 +214,59 @@ describe("a document that is too long", () => {
   });
 });
 
+/** A body that brings each piece `ms` milliseconds after it was asked for, and stalls after `pieces`, or ends. */
+function slowBody(pieces: readonly string[], ms: number, ends: boolean): ReadableStream<Uint8Array> {
+  const left = [...pieces];
+  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+    const piece = left.shift();
+    if (piece === undefined && !ends) return new Promise<void>(() => {});
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    if (piece === undefined) controller.close();
+    else controller.enqueue(new TextEncoder().encode(piece));
+  };
+  return new ReadableStream({ pull }, { highWaterMark: 0 });
+}
+
+describe("a bridge that stalls", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const stalls: [name: string, answer: () => Promise<Response>][] = [
+    ["before its answer", () => new Promise(() => {})],
+    ["before the document", async () => new Response(slowBody([], 0, false))],
+    ["within the document", async () => new Response(slowBody(["half"], 0, false))],
+  ];
+  it.each(stalls)("%s is left after five seconds, and the next one is asked", async (_, answer) => {
+    const signals: AbortSignal[] = [];
+    const fetch = (url: string, { signal }: RequestInit) => {
+      signals.push(signal as AbortSignal);
+      return url.includes("//a.") ? answer() : Promise.resolve(new Response(text));
+    };
+    const ask = (...bridges: string[]) => webSnapshots({ bridges, fetch }).fetch("certificates", limits);
+    const document = ask("wss://a.example/", "wss://b.example/");
+    await vi.advanceTimersByTimeAsync(4999);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect((await document)?.length).toBe(text.length);
+    expect(signals[0]?.aborted).toBe(true);
+    const failure = failureOf(ask("wss://a.example/"));
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(await failure).toMatchObject({ kind: "offline", code: "ALLIUM_E_SNAPSHOT_TIMEOUT" });
+  });
+
+  it("is another one than a slow one", async () => {
+    const fetch = async () => new Response(slowBody(["a", "b", "c", "d"], 4000, true));
+    const source = webSnapshots({ bridges: ["wss://a.example/"], fetch });
+    const document = source.fetch("certificates", limits);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(new TextDecoder().decode(await document)).toBe("abcd");
+  });
+});
+
 describe("an abort", () => {
   const halfway: Script = (_, response) => response.writeHead(200).write("half");
   it.each([
@@ -228,7 +280,9 @@ describe("an abort", () => {
     await vi.waitFor(() => expect(stalling.asked.length).toBe(1));
     await new Promise((resolve) => setTimeout(resolve, 20));
     controller.abort();
+    const began = performance.now();
     expect((await failure).kind).toBe("aborted");
+    expect(performance.now() - began).toBeLessThan(2500);
     await vi.waitFor(async () => expect(await stalling.open()).toBe(0));
     expect(other.asked).toEqual([]);
   });

@@ -130,7 +130,7 @@ export class DirectoryAgent {
     };
     const consensus = await parseConsensus(signed);
     last = performance.now();
-    const parts = splitMicrodescriptors(bytes);
+    const parts = [...splitMicrodescriptors(bytes)];
     done("cut all microdescriptors apart");
     const digests = parts.map(microdescriptorDigest);
     done("their digests");

@@ -10,7 +10,7 @@ import { applyConsensusDiff, isConsensusDiff, signedPartDigest } from "./documen
 import type { Downloader } from "./download.ts";
 import { type ConsensusBase, type FetchOptions, fetchConsensus, MAX_CONSENSUS } from "./fetch-documents.ts";
 import { isLive, requireCurrent } from "./lifetime.ts";
-import { missingRecommended, requireImplemented } from "./protocol-status.ts";
+import { isObsolete, missingRecommended, requireImplemented } from "./protocol-status.ts";
 
 export interface ConsensusKeeperOptions {
   /** v3idents, upper-case. */
@@ -27,6 +27,8 @@ export class ConsensusKeeper {
   #held: Consensus | undefined;
   /** valid-after of the newest consensus ever verified for this network. */
   #floor = 0;
+  /** The recommended protocols that were missing the last time. */
+  #advised = "";
 
   constructor(options: ConsensusKeeperOptions) {
     this.#options = options;
@@ -52,8 +54,9 @@ export class ConsensusKeeper {
       await this.#accept(stored.consensus);
     } catch (error) {
       this.#report("info", "directory-cache-refused", "the stored consensus is not used", error);
-      // One that only the clock speaks against stays: the clock may be what is wrong.
-      if (toTorError(error).kind !== "clock-skew") await cache.dropConsensus();
+      const refusal = toTorError(error);
+      // One that only the clock speaks against stays: the clock may be what is wrong. So does one for a later version.
+      if (refusal.kind !== "clock-skew" && !isObsolete(refusal)) await cache.dropConsensus();
     }
   }
 
@@ -73,7 +76,10 @@ export class ConsensusKeeper {
     await cache.saveConsensus(consensus.validAfter, document, certificates.live(clock.now()));
   }
 
-  /** A consensus newer than the one held: another tab's from the store, or a cache's. @returns whether there is one */
+  /**
+   * A consensus newer than the one held: another tab's from the store, or a cache's. @returns whether there is one
+   * @throws TorError when no cache has one that can be believed; `ALLIUM_E_OBSOLETE` when one that can requires too much
+   */
   async refresh(options: FetchOptions): Promise<boolean> {
     const { authorities, cache, certificates, clock, downloader } = this.#options;
     const before = this.#held?.validAfter;
@@ -87,7 +93,7 @@ export class ConsensusKeeper {
         const bytes = isConsensusDiff(body) ? await this.#patched(base, body) : body;
         const consensus = await parseConsensus(bytes);
         await certificates.fetchNeeded(consensus, clock.now(), options);
-        this.#requireBelievable(consensus);
+        await this.#requireOfUse(consensus, bytes);
         return { consensus, bytes };
       },
       options,
@@ -134,7 +140,8 @@ export class ConsensusKeeper {
       const message = "the directory cache sent a difference to a consensus that was not named";
       throw new TorError("protocol-violation", "ALLIUM_E_BAD_CONSENSUS_DIFF", message);
     }
-    return applyConsensusDiff(base.document.bytes, diff, { maxLength: MAX_CONSENSUS });
+    const { bytes, digest } = base.document;
+    return applyConsensusDiff(bytes, diff, { maxLength: MAX_CONSENSUS, baseDigest: digest });
   }
 
   async #accept(bytes: Uint8Array): Promise<void> {
@@ -148,17 +155,39 @@ export class ConsensusKeeper {
     if (this.#held !== undefined && consensus.validAfter < this.#held.validAfter) return;
     this.#held = consensus;
     this.#floor = Math.max(this.#floor, consensus.validAfter);
-    const missing = missingRecommended(consensus);
-    if (missing.length === 0) return;
+    this.#adviseUpdate(missingRecommended(consensus).join(" "));
+  }
+
+  /** Said once for each list: a client that follows the network for weeks would repeat it every hour. */
+  #adviseUpdate(missing: string): void {
+    const isNew = missing !== this.#advised;
+    this.#advised = missing;
+    if (missing === "" || !isNew) return;
     this.#options.log?.({
       level: "warn",
       code: "directory-update-recommended",
       message: "the network recommends what this version of Allium lacks, and may require it soon: update it",
-      data: { missing: missing.join(" ") },
+      data: { missing },
     });
   }
 
-  /** @throws TorError unless the authorities signed it, it is of today, and it is not older than the one held */
+  /** As `#requireBelievable`, for what a cache sent. */
+  async #requireOfUse(consensus: Consensus, bytes: Uint8Array): Promise<void> {
+    const { cache, certificates, clock } = this.#options;
+    try {
+      this.#requireBelievable(consensus);
+    } catch (error) {
+      // Stored all the same: the next start must not begin with the one before it, and a later version can use it.
+      if (isObsolete(toTorError(error)))
+        await cache.saveConsensus(consensus.validAfter, bytes, certificates.live(clock.now()));
+      throw error;
+    }
+  }
+
+  /**
+   * @throws TorError unless the authorities signed it, it is of today, not older than the one held, and requires nothing
+   *   that is not there: `ALLIUM_E_OBSOLETE` is said of what is believed in all other respects
+   */
   #requireBelievable(consensus: Consensus): void {
     const now = this.#options.clock.now();
     this.#options.certificates.requireSignatures(consensus, now);

@@ -7,6 +7,7 @@ import { TorError, type TorErrorKind, toTorError } from "../base/errors.ts";
 import type { Clock, Log } from "../base/ports.ts";
 import type { DirectoryConnection, DirectoryConnector, NetDir } from "./api.ts";
 import { type DirectoryRequest, type DirectoryResponse, directoryGet } from "./http.ts";
+import { isObsolete } from "./protocol-status.ts";
 
 /** Milliseconds for one request, the connection included: 700 kB of consensus at 12 kB/s. */
 const REQUEST_TIMEOUT = 60_000;
@@ -75,7 +76,7 @@ export class Downloader {
       policy: download.policy,
       clock: this.#options.clock,
       signal: download.signal,
-      retryable: ({ kind, code }: TorError) => !FINAL.has(kind) && code !== "ALLIUM_E_OBSOLETE",
+      retryable: (error: TorError) => !FINAL.has(error.kind) && !isObsolete(error),
       onRetry: (error: TorError) => this.#report(download.name, error),
     };
     return retry(options, async (attempt) => {

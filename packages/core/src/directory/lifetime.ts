@@ -21,7 +21,7 @@ const MAX_CONSENSUS_TOLERANCE = 24 * 3600_000;
 const TOLERATED_LIFETIMES = 8;
 
 /** Milliseconds that our clock may be outside of a consensus's validity. */
-export function consensusTolerance({ validAfter, validUntil }: Lifetime): number {
+function consensusTolerance({ validAfter, validUntil }: Lifetime): number {
   return Math.min(MAX_CONSENSUS_TOLERANCE, TOLERATED_LIFETIMES * (validUntil - validAfter));
 }
 

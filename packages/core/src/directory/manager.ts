@@ -1,8 +1,8 @@
 // Keeps a verified view of the network: from the store at start, from directory caches at bootstrap, and fresh after that
 // (dir-spec 5.1 to 5.3). Not in this room: choosing relays, opening circuits, saying how many microdescriptors are enough.
 
-import { abortError, sleep } from "../base/abort.ts";
-import { type RetryPolicy, retryDelay } from "../base/backoff.ts";
+import { abortable, abortError, sleep } from "../base/abort.ts";
+import type { RetryPolicy } from "../base/backoff.ts";
 import { TorError, toTorError } from "../base/errors.ts";
 import type { Clock, Log, LogLevel, Store } from "../base/ports.ts";
 import type { DirectoryConnector, NetDir, NetworkConfig, Shortage, SnapshotSource } from "./api.ts";
@@ -14,6 +14,8 @@ import type { FetchOptions } from "./fetch-documents.ts";
 import { isCurrent, isLive, nextEarlyFetchTime, nextFetchTime, requireCurrent } from "./lifetime.ts";
 import { MicrodescriptorKeeper } from "./microdescriptor-keeper.ts";
 import { makeNetDir } from "./netdir.ts";
+import { isObsolete } from "./protocol-status.ts";
+import { Schedule } from "./schedule.ts";
 import { configuredAuthorities } from "./signatures.ts";
 import { Snapshots } from "./snapshot.ts";
 
@@ -72,6 +74,8 @@ export class DirectoryManager {
   #bootstrapping: Promise<NetDir> | undefined;
   /** Why the held consensus could not be put to use. */
   #lacking: string | undefined;
+  /** That the network requires what this version lacks, once it is known. */
+  #obsolete: TorError | undefined;
   #loaded = false;
   /** The fetch of microdescriptors under way; it outlives a bootstrap that has enough of them. */
   #completing: Promise<TorError | undefined> | undefined;
@@ -89,7 +93,10 @@ export class DirectoryManager {
     this.#snapshots = source && new Snapshots({ source, authorities, clock, log });
   }
 
-  /** The view in use; undefined before there is one and after it has expired by more than is tolerated. */
+  /**
+   * The view in use; undefined before there is one, after it has expired by more than is tolerated, and once the network
+   * requires what this version lacks.
+   */
   get netdir(): NetDir | undefined {
     const netdir = this.#netdir;
     return netdir !== undefined && isCurrent(netdir, this.#now()) ? netdir : undefined;
@@ -107,7 +114,7 @@ export class DirectoryManager {
   /**
    * A view of the network: the stored one where it is still valid, a fetched one otherwise. What is not needed for it to be
    * safe to use is still being fetched when it comes. Who asks meanwhile gets the same, until the first one's signal aborts.
-   * @throws TorError why there is none: of the last try, once all have failed
+   * @throws TorError why there is none: of the last try, once all have failed; `ALLIUM_E_OBSOLETE` as soon as that is known
    */
   bootstrap({ signal }: { readonly signal: AbortSignal }): Promise<NetDir> {
     this.#bootstrapping ??= this.#bootstrap(signal).finally(() => {
@@ -117,15 +124,22 @@ export class DirectoryManager {
   }
 
   async #bootstrap(signal: AbortSignal): Promise<NetDir> {
+    this.#requireUpToDate();
+    this.#snapshots?.begin();
     if (!this.#loaded) await this.load();
     if (!this.#isLive()) await this.#bootstrapConsensus(signal);
     const failure = await this.#enoughMicrodescriptors(signal);
     const { netdir } = this;
     if (netdir !== undefined && netdir.validAfter === this.#consensus.held?.validAfter) return netdir;
+    // Who keeps the view fresh may have found that out meanwhile.
+    this.#requireUpToDate();
     throw failure ?? this.#incomplete();
   }
 
-  /** Follows the network until the signal aborts: fetches each next consensus when it is time. Never rejects. */
+  /**
+   * Follows the network until the signal aborts: fetches each next consensus when it is time, whatever fails.
+   * @throws TorError `ALLIUM_E_OBSOLETE` when the network requires what this version lacks: no view is in use from then on
+   */
   async keepFresh(signal: AbortSignal): Promise<void> {
     const consensus = new Schedule(this.#nextConsensusTime());
     const missing = new Schedule(this.#now());
@@ -133,7 +147,7 @@ export class DirectoryManager {
       try {
         await this.#sleepUntil(Math.min(consensus.at, missing.at), signal);
         if (this.#now() >= consensus.at) {
-          if (!(await this.#consensus.refresh(this.#asking(signal)))) throw notNewer();
+          if (!(await this.#refresh(signal))) throw notNewer();
           this.#publishEarly();
           consensus.succeeded(this.#nextConsensusTime());
           missing.succeeded(this.#now());
@@ -144,6 +158,7 @@ export class DirectoryManager {
         else missing.failed(this.#now(), missingPolicy);
       } catch (thrown) {
         if (signal.aborted) return;
+        this.#requireUpToDate();
         const message = "the directory could not be brought up to date";
         this.#report("warn", "directory-refresh-failed", message, thrown);
         if (this.#now() >= consensus.at) consensus.failed(this.#now(), this.#refreshPolicy());
@@ -160,19 +175,40 @@ export class DirectoryManager {
     await this.#snapshots?.consensus(this.#consensus, signal);
     if (this.#isLive()) return this.#progress("consensus", 1);
     try {
-      const isNewer = await this.#consensus.refresh(this.#asking(signal));
+      const isNewer = await this.#refresh(signal);
       const { held } = this.#consensus;
       if (held === undefined) throw notNewer();
       // Where it is the newest there is, the clock may be what is wrong, and the error says so.
       if (!isNewer) requireCurrent(held, this.#now());
     } catch (error) {
       if (signal.aborted) throw abortError(signal);
+      // The old one is from before the requirement, which holds all the same.
+      this.#requireUpToDate();
       if (!this.#isTolerable()) throw error;
       const message = "no newer consensus can be had; the old one is used";
       this.#report("warn", "directory-consensus-old", message, error);
     }
     this.#publishEarly();
     this.#progress("consensus", 1);
+  }
+
+  /** @returns whether there is a newer consensus. Where the newest makes this version obsolete, no view is in use any more. */
+  async #refresh(signal: AbortSignal): Promise<boolean> {
+    try {
+      return await this.#consensus.refresh(this.#asking(signal));
+    } catch (thrown) {
+      const error = toTorError(thrown);
+      if (isObsolete(error)) {
+        this.#obsolete = error;
+        this.#netdir = undefined;
+      }
+      throw error;
+    }
+  }
+
+  /** @throws TorError `ALLIUM_E_OBSOLETE` once the network requires what this version lacks (proposal 297: it must stop) */
+  #requireUpToDate(): void {
+    if (this.#obsolete !== undefined) throw this.#obsolete;
   }
 
   #isLive(): boolean {
@@ -202,7 +238,8 @@ export class DirectoryManager {
   async #enoughMicrodescriptors(signal: AbortSignal): Promise<TorError | undefined> {
     if (this.#isInUse()) {
       if (this.#missing().length > 0 && this.#completing === undefined)
-        void this.#completeMicrodescriptors(signal);
+        // Nobody waits for it: a client that closes meanwhile has nothing to hear.
+        this.#completeMicrodescriptors(signal).catch(() => {});
       return undefined;
     }
     let enough: (none: undefined) => void = () => {};
@@ -217,7 +254,11 @@ export class DirectoryManager {
     signal: AbortSignal,
     onEnough: () => void = () => {},
   ): Promise<TorError | undefined> {
-    while (this.#completing !== undefined) await this.#completing.catch(() => {});
+    // Another caller's fetch may outlast this one's wish to wait for it.
+    while (this.#completing !== undefined) {
+      const over = this.#completing.catch(() => {});
+      await abortable(over, signal);
+    }
     const completing = this.#fetchMicrodescriptors(signal, onEnough).finally(() => {
       this.#completing = undefined;
     });
@@ -274,7 +315,8 @@ export class DirectoryManager {
   /** Puts the held consensus to use if enough is known of its relays. @returns whether it is in use */
   #publish(): boolean {
     const { held } = this.#consensus;
-    if (held === undefined) return false;
+    // What was still being fetched of an older one comes too late.
+    if (held === undefined || this.#obsolete !== undefined) return false;
     const { consensusOnly, network, onNetDir, shortage } = this.#options;
     this.#microdescriptors.retain(this.#listedDigests());
     const netdir = makeNetDir(held, this.#microdescriptors.held, network);
@@ -323,6 +365,8 @@ export class DirectoryManager {
     for (let left = time - this.#now(); left > 0; left = time - this.#now()) {
       await sleep(this.#options.clock, Math.min(left, LONGEST_SLEEP), signal);
     }
+    // A bootstrap may have found it out meanwhile.
+    this.#requireUpToDate();
   }
 
   // --- what others hear ----------------------------------------------------------------------------------------------
@@ -333,28 +377,6 @@ export class DirectoryManager {
 
   #report(level: LogLevel, code: string, message: string, error: unknown): void {
     this.#options.log?.({ level, code, message, data: { error: toTorError(error).code } });
-  }
-}
-
-/** When something is due, milliseconds since the epoch; after failures later and later. */
-class Schedule {
-  at: number;
-  #failures = 0;
-  #delay = 0;
-
-  constructor(at: number) {
-    this.at = at;
-  }
-
-  succeeded(next: number): void {
-    this.at = next;
-    this.#failures = 0;
-    this.#delay = 0;
-  }
-
-  failed(now: number, policy: RetryPolicy): void {
-    this.#delay = retryDelay(policy, ++this.#failures, this.#delay);
-    this.at = now + this.#delay;
   }
 }
 

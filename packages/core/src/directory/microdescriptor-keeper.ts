@@ -41,16 +41,20 @@ export class MicrodescriptorKeeper {
     });
   }
 
-  /** Takes those of a snapshot that are wanted and not at hand, and stores them. The others are nobody's business. */
+  /** Takes those of a snapshot that are wanted and not at hand, and stores them. The others are nobody's business. @throws TorError for damage */
   async adopt(document: Uint8Array, wanted: ReadonlySet<string>): Promise<void> {
     const pool = new MicrodescriptorPool();
     const added: Uint8Array[] = [];
-    await eachMicrodescriptor(document, (digest, bytes) => {
-      if (!wanted.has(digest) || this.#held.has(digest)) return;
-      this.#take(digest, bytes, pool);
-      added.push(bytes);
-    });
-    if (added.length > 0) await this.#cache.addMicrodescriptors(added, wanted);
+    try {
+      await eachMicrodescriptor(document, (digest, bytes) => {
+        if (!wanted.has(digest) || this.#held.has(digest)) return;
+        this.#take(digest, bytes, pool);
+        added.push(bytes);
+      });
+    } finally {
+      // Those before the damage are what their digests say.
+      if (added.length > 0) await this.#cache.addMicrodescriptors(added, wanted);
+    }
   }
 
   missing(wanted: ReadonlySet<string>): string[] {

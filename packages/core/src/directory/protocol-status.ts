@@ -44,3 +44,8 @@ export function missingRecommended(consensus: ClientProtocols): readonly string[
   if (consensus.validAfter < RELEASED) return [];
   return consensus.recommendedClientProtocols.missingFrom(accountedFor).slice(0, 8);
 }
+
+/** Whether an error is that of `requireImplemented`: no other directory cache and no later try can mend it. */
+export function isObsolete({ code }: TorError): boolean {
+  return code === "ALLIUM_E_OBSOLETE";
+}

@@ -5,7 +5,7 @@
 import { withTimeout } from "../base/abort.ts";
 import { concat } from "../base/bytes.ts";
 import { systemClock } from "../base/clock.ts";
-import { TorError, toTorError } from "../base/errors.ts";
+import { TorError, type TorErrorCode, toTorError } from "../base/errors.ts";
 import type { Clock, Log, Store } from "../base/ports.ts";
 import type { NetworkConfig, SnapshotName, SnapshotSource } from "./api.ts";
 import { DirectoryCache } from "./cache.ts";
@@ -18,6 +18,9 @@ import { configuredAuthorities } from "./signatures.ts";
 
 /** Milliseconds for one document; 700 kB packed take a second on a line that is worth having. */
 const TIMEOUT = 30_000;
+
+/** What is said of a document that is too late, by a source too. */
+const LATE: TorErrorCode = "ALLIUM_E_SNAPSHOT_TIMEOUT";
 
 /** The public network's 9,700 have 41 MB unpacked with their family lists, a tenth of that without. */
 const MAX_MICRODESCRIPTORS = 64 * 1024 * 1024;
@@ -33,9 +36,16 @@ export interface SnapshotOptions {
 
 export class Snapshots {
   readonly #options: SnapshotOptions;
+  /** A document did not come in time: the others would cost as much again. */
+  #areLate = false;
 
   constructor(options: SnapshotOptions) {
     this.#options = options;
+  }
+
+  /** A bootstrap begins: what was too late in the one before may be in time now. */
+  begin(): void {
+    this.#areLate = false;
   }
 
   /** Takes a consensus if it can be believed and is valid now. Never rejects but for an abort. */
@@ -64,8 +74,7 @@ export class Snapshots {
 
   async #fetch(name: SnapshotName, maxLength: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const { clock, source } = this.#options;
-    const error = () =>
-      new TorError("offline", "ALLIUM_E_SNAPSHOT_TIMEOUT", "the snapshot does not come in time");
+    const error = () => new TorError("offline", LATE, "the snapshot does not come in time");
     const document = await withTimeout({ clock, ms: TIMEOUT, signal, error }, (limited) =>
       source.fetch(name, { maxLength, signal: limited }),
     );
@@ -74,11 +83,13 @@ export class Snapshots {
   }
 
   async #try(name: SnapshotName, signal: AbortSignal, take: () => Promise<void>): Promise<void> {
+    if (this.#areLate) return;
     try {
       await take();
     } catch (thrown) {
       const error = toTorError(thrown);
       if (signal.aborted) throw error;
+      if (error.code === LATE) this.#areLate = true;
       this.#options.log?.({
         level: "info",
         code: "directory-snapshot-refused",

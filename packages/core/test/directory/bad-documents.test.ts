@@ -198,7 +198,7 @@ describe("a document with defects of chance gives a whole value or a TorError", 
       "microdescriptors",
       microdescriptor,
       (document: Uint8Array) =>
-        splitMicrodescriptors(document).map((one) => parseMicrodescriptor(one).ntorOnionKey.length),
+        [...splitMicrodescriptors(document)].map((one) => parseMicrodescriptor(one).ntorOnionKey.length),
     ],
     [
       "key certificates",

@@ -25,7 +25,11 @@ export function diffOf(base: string, script: string, result: string): string {
   return `network-status-diff-version 1\nhash ${signedDigest(base)} ${sha3(result)}\n${script}`;
 }
 
-export async function apply(base: string, diff: string, options = ROOM): Promise<string> {
+export async function apply(
+  base: string,
+  diff: string,
+  options: Parameters<typeof applyConsensusDiff>[2] = ROOM,
+): Promise<string> {
   return fromLatin1(await applyConsensusDiff(latin1(base), latin1(diff), options));
 }
 

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { latin1 } from "../../src/base/encoding.ts";
 import { isConsensusDiff, signedPartDigest } from "../../src/directory/documents/consensus-diff.ts";
-import { apply, diffOf, FIVE, refusedFor, sha3, signedDigest } from "./consensus-diff-rig.ts";
+import { apply, diffOf, FIVE, ROOM, refusedFor, sha3, signedDigest } from "./consensus-diff-rig.ts";
 import * as vectors from "./vectors/consensus-diff.ts";
 
 const otherConsensus = refusedFor(/for another consensus/);
@@ -27,6 +27,16 @@ describe("a consensus diff of others", () => {
     for (const rest of ["sha1 A B\nx\n", "unusual\n", "\n".repeat(500)]) {
       expect(await apply(signed + rest, vectors.ARTI_DIFF)).toBe(expected);
     }
+  });
+
+  it("is for the base whose digest the caller gives, which is not computed again", async () => {
+    const base = vectors.ARTI_BASE;
+    const result = await apply(base, vectors.ARTI_DIFF);
+    const options = { ...ROOM, baseDigest: "00".repeat(32) };
+    await expect(apply(base, vectors.ARTI_DIFF, options)).rejects.toEqual(otherConsensus);
+    const renamed = vectors.ARTI_DIFF.replace(/hash [0-9A-F]+/i, `hash ${options.baseDigest}`);
+    expect(await apply(base, renamed, options)).toBe(result);
+    await expect(apply(base, renamed)).rejects.toEqual(otherConsensus);
   });
 
   it("of two small documents is applied (C tor)", async () => {

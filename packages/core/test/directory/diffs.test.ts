@@ -1,15 +1,20 @@
 // Consensus diffs as a client meets them (dir-spec 4.5): asked for with what it holds, verified as any consensus.
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { concat } from "../../src/base/bytes.ts";
 import { fromUtf8, toHex, utf8 } from "../../src/base/encoding.ts";
 import { memoryStore } from "../../src/base/memory-store.ts";
 import { sha3_256 } from "../../src/crypto/hash.ts";
-import { signedPartDigest } from "../../src/directory/documents/consensus-diff.ts";
+import { applyConsensusDiff, signedPartDigest } from "../../src/directory/documents/consensus-diff.ts";
 import { HOUR, NOW, testRelay } from "./builder.ts";
 import { type Handler, honest, networkDocuments, response, TestCaches } from "./cache-server.ts";
 import { TestClock } from "./manual-clock.ts";
 import { authorities, documents, keyEndingIn, never, relays, setup, strangers } from "./setup.ts";
+
+vi.mock(import("../../src/directory/documents/consensus-diff.ts"), async (original) => {
+  const real = await original();
+  return { ...real, applyConsensusDiff: vi.fn(real.applyConsensusDiff) };
+});
 
 const later = networkDocuments(
   authorities,
@@ -52,7 +57,10 @@ describe("the difference to the consensus that is held", () => {
     const { bootstrap, caches } = await anHourLater(() => response(patch));
     const netdir = await bootstrap();
     expect(netdir.validAfter).toBe(NOW + HOUR);
-    expect(asked(caches)).toEqual([await signedPartDigest(documents.consensus)]);
+    const baseDigest = await signedPartDigest(documents.consensus);
+    expect(asked(caches)).toEqual([baseDigest]);
+    // Which need not be computed again.
+    expect(vi.mocked(applyConsensusDiff).mock.lastCall?.[2]).toMatchObject({ baseDigest });
     expect(caches.blamed).toEqual([]);
   });
 

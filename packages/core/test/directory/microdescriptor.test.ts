@@ -4,6 +4,7 @@ import { fromUtf8, toBase64Unpadded, utf8 } from "../../src/base/encoding.ts";
 import { isTorError } from "../../src/base/errors.ts";
 import { parseConsensus } from "../../src/directory/documents/consensus.ts";
 import {
+  eachMicrodescriptor,
   MicrodescriptorPool,
   microdescriptorDigest,
   parseMicrodescriptor,
@@ -23,7 +24,7 @@ const good = testRelay(
 
 describe("a microdescriptor (dir-spec 3.3)", () => {
   it("of a real network is found under its digest", async () => {
-    const parts = splitMicrodescriptors(vector("microdescs"));
+    const parts = [...splitMicrodescriptors(vector("microdescs"))];
     expect(parts.length).toBe(4);
     const listed = new Set(
       (await parseConsensus(vector("mdconsensus2"))).routers.map((router) => router.microdescriptor),
@@ -88,9 +89,22 @@ describe("a microdescriptor (dir-spec 3.3)", () => {
   });
 
   it("with anything before the first is refused", () => {
-    expect(() => splitMicrodescriptors(utf8(`x-new\n${good}`))).toThrow(refused);
-    expect(splitMicrodescriptors(new Uint8Array(0))).toEqual([]);
-    expect(splitMicrodescriptors(utf8(good + good)).map(fromUtf8)).toEqual([good, good]);
+    expect(() => [...splitMicrodescriptors(utf8(`x-new\n${good}`))]).toThrow(refused);
+    expect([...splitMicrodescriptors(new Uint8Array(0))]).toEqual([]);
+    expect([...splitMicrodescriptors(utf8(good + good))].map(fromUtf8)).toEqual([good, good]);
+  });
+
+  it("are cut apart as they are taken, not all before the first: damage is met where it is", async () => {
+    const many = Array.from({ length: 150 }, (_, i) => testRelay(i + 1).microdescriptor);
+    const document = utf8(`${many.join("")}onion-key\n-----BEGIN X-----\n`);
+    const [first] = splitMicrodescriptors(document);
+    expect(fromUtf8(first as Uint8Array)).toBe(many[0]);
+    const taken: string[] = [];
+    await expect(eachMicrodescriptor(document, (_, bytes) => taken.push(fromUtf8(bytes)))).rejects.toEqual(
+      refused,
+    );
+    expect(taken.length).toBeGreaterThan(100);
+    expect(taken).toEqual(many.slice(0, taken.length));
   });
 
   it("that was damaged gives a TorError or a document", () => {

@@ -258,6 +258,26 @@ describe("microdescriptors", () => {
     expect(caches.kinds).not.toContain("status-vote");
   });
 
+  it("before some damage are taken and stored, the others come through the caches", async () => {
+    const hundred = Array.from({ length: 100 }, (_, i) => testRelay(i + 1));
+    const network = networkDocuments(authorities, hundred);
+    const all = [...network.microdescriptors.values()].join("");
+    const source = new TestSource(network, {
+      microdescriptors: utf8(`${all}onion-key\n-----BEGIN X-----\n`),
+    });
+    const caches = new TestCaches(honest(() => network));
+    const { bootstrap, manager, store } = setup({ caches, options: { snapshots: source } });
+    await bootstrap();
+    // The last ones may come when the view is in use already.
+    await vi.waitFor(() => expect(manager.netdir?.relays.length).toBe(100));
+    const asked = caches.asked.flatMap(({ path }) => path.replace("/tor/micro/d/", "").split("-"));
+    expect(asked.length).toBeLessThan(50);
+    await vi.waitFor(async () => {
+      const stored = (await readSnapshot(store, networkOf(authorities)))?.documents.microdescriptors;
+      expect(stored?.length).toBe(all.length);
+    });
+  });
+
   it("that are few come through Tor alone", async () => {
     const later = NOW + 4 * HOUR;
     const newer = relays.map((relay, i) => (i < 10 ? testRelay(i + 1, 1) : relay));
@@ -289,6 +309,22 @@ describe("a bridge that stalls", () => {
     expect(source.signals[source.asked.indexOf(name)]?.aborted).toBe(true);
     const refusal = events.find(({ code }) => code === "directory-snapshot-refused");
     expect(refusal?.data?.error).toBe("ALLIUM_E_SNAPSHOT_TIMEOUT");
+  });
+
+  const late = new TorError("offline", "ALLIUM_E_SNAPSHOT_TIMEOUT", "");
+  it.each<[string, Answer]>([
+    ["half a minute", "stall"],
+    ["as long as its source allows", late],
+  ])("costs %s once in a start, and may do better in the next", async (_, answer) => {
+    const caches = new TestCaches(() => notFound);
+    const { bootstrap, clock, source } = served({ "consensus-microdesc": answer }, { caches });
+    await expect(bootstrap()).rejects.toThrow();
+    caches.handlers = [honest(() => documents)];
+    const before = clock.now();
+    expect(shown(await bootstrap())).toEqual(await goodView());
+    expect(source.asked).toEqual([...ALL.slice(0, 2), ...ALL.slice(0, 2)]);
+    expect(caches.kinds).toContain("micro");
+    expect(clock.now() - before).toBe(answer === "stall" ? 30_000 : 0);
   });
 
   it.each(ALL)("over %s ends with its caller, and nobody is asked after that", async (name) => {

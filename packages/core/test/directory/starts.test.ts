@@ -1,6 +1,6 @@
 // Starts that wait for nothing that they do not need, and loops that pause.
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { memoryStore } from "../../src/base/memory-store.ts";
 import { digestOf, HOUR, NOW } from "./builder.ts";
 import { type Answer, honest, response, TestCaches, type TestNetwork } from "./cache-server.ts";
@@ -15,18 +15,52 @@ function without(count: number): TestNetwork {
   return { ...documents, microdescriptors };
 }
 
+/** A client whose store lacks two microdescriptors, which no cache ever answers for. */
+async function withTwoLacking() {
+  const store = memoryStore();
+  const before = setup({ store, caches: new TestCaches(honest(() => without(2))) });
+  await before.bootstrap();
+  // What is not needed goes on being fetched, and is stored when that is over.
+  await before.clock.advance(10 * 60_000);
+  const stalled = (path: string): Answer => (path.includes("/micro/") ? "stall" : good(path, ""));
+  return setup({ store, caches: new TestCaches(stalled, stalled, stalled) });
+}
+
 describe("a start", () => {
   it("from a store whose view may be used does not wait for the few microdescriptors that lack", async () => {
-    const store = memoryStore();
-    const before = setup({ store, caches: new TestCaches(honest(() => without(2))) });
-    await before.bootstrap();
-    // What is not needed goes on being fetched, and is stored when that is over.
-    await before.clock.advance(10 * 60_000);
-    const stalled = (path: string): Answer => (path.includes("/micro/") ? "stall" : good(path, ""));
-    const { bootstrap, clock } = setup({ store, caches: new TestCaches(stalled, stalled, stalled) });
+    const { bootstrap, clock } = await withTwoLacking();
     const view = await bootstrap();
     expect(view.relays.length).toBe(38);
     expect(clock.now() - NOW).toBeLessThan(1000);
+  });
+
+  it("whose client closes while those are being fetched leaves no failure that nobody hears of", async () => {
+    const { manager, bootstrap, clock } = await withTwoLacking();
+    const controller = new AbortController();
+    await bootstrap(controller.signal);
+    const unheard: unknown[] = [];
+    const hear = (reason: unknown) => unheard.push(reason);
+    process.on("unhandledRejection", hear);
+    onTestFinished(() => void process.off("unhandledRejection", hear));
+    controller.abort();
+    await clock.advance(1000);
+    expect(unheard).toEqual([]);
+    expect(manager.netdir?.relays.length).toBe(38);
+  });
+
+  it("whose fetch of them stalls does not hold back who keeps the view fresh and is stopped", async () => {
+    const { manager, bootstrap, clock } = await withTwoLacking();
+    await bootstrap();
+    const controller = new AbortController();
+    const following = manager.keepFresh(controller.signal);
+    await clock.advance(1000);
+    controller.abort();
+    let isOver = false;
+    following.finally(() => {
+      isOver = true;
+    });
+    await clock.advance(1000);
+    expect(isOver).toBe(true);
   });
 
   it("that is begun a second time has what is in use at once", async () => {

@@ -79,23 +79,22 @@ export function microdescriptorDigest(bytes: Uint8Array): string {
 }
 
 /**
- * Cuts concatenated microdescriptors apart, without parsing them: each begins at a line "onion-key".
- * Bytes before the first are an error.
+ * Cuts concatenated microdescriptors apart, without parsing them: each begins at a line "onion-key". One at a time, so that
+ * who takes them may give way between.
+ * @throws TorError `protocol-violation`, `ALLIUM_E_BAD_DOCUMENT`, for bytes before the first, and where damage is met
  */
-export function splitMicrodescriptors(bytes: Uint8Array): Uint8Array[] {
-  const parts: Uint8Array[] = [];
+export function* splitMicrodescriptors(bytes: Uint8Array): Generator<Uint8Array, void, undefined> {
   const tokens = new Tokenizer(bytes);
   let start = -1;
   for (let item = tokens.next(); item !== undefined; item = tokens.next()) {
     if (item.keyword === "onion-key") {
-      if (start >= 0) parts.push(bytes.subarray(start, item.start));
+      if (start >= 0) yield bytes.subarray(start, item.start);
       start = item.start;
     } else if (start < 0) {
       throw badDocument("a microdescriptor does not begin with onion-key");
     }
   }
-  if (start >= 0) parts.push(bytes.subarray(start));
-  return parts;
+  if (start >= 0) yield bytes.subarray(start);
 }
 
 /** Digests made at a time: enough to hide WebCrypto's latency, which takes a sixth of our own code's time in a browser. */
@@ -103,20 +102,28 @@ const BATCH = 64;
 
 /**
  * Hands each of concatenated microdescriptors over with its digest, and gives way to others between.
- * @throws TorError when they cannot be cut apart
+ * @throws TorError when they cannot be cut apart; those well before the damage have been handed over by then
  */
 export async function eachMicrodescriptor(
   document: Uint8Array,
   take: (digest: string, bytes: Uint8Array) => void,
 ): Promise<void> {
-  const parts = splitMicrodescriptors(document);
   const turn = new Turn();
-  for (let at = 0; at < parts.length; at += BATCH) {
-    const batch = parts.slice(at, at + BATCH);
+  for (const batch of batches(splitMicrodescriptors(document))) {
     const digests = await Promise.all(batch.map((part) => sha256Async(part)));
     for (const [i, part] of batch.entries()) take(toBase64Unpadded(digests[i] as Uint8Array), part);
     if (turn.isOver) await turn.giveWay();
   }
+}
+
+function* batches<T>(all: Iterable<T>): Generator<T[], void, undefined> {
+  let batch: T[] = [];
+  for (const one of all) {
+    if (batch.push(one) < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }
 
 /** Parses one microdescriptor. */
