@@ -16,12 +16,12 @@ const OLDEST_NODE = 20;
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 const commands = {
-  start: { script: "scripts/start.ts", needs: ["tor"] },
+  start: { script: "scripts/start.ts", needs: ["tor", "openssl"] },
   test: { script: "scripts/test.ts", needs: ["tor", "chromium", "firefox-esr", "openssl"] },
   bench: { script: "test/bench/main.ts", needs: ["tor", "chromium", "openssl"] },
   build: { script: "scripts/build.ts", needs: [] },
   check: { script: "scripts/check.ts", needs: [] },
-  tornet: { script: "test/tornet/main.ts", needs: ["tor"] },
+  tornet: { script: "test/tornet/main.ts", needs: ["tor", "openssl"] },
 };
 
 function checkNode() {

@@ -136,6 +136,13 @@ export interface TornetInfo {
     readonly namedUrl: string;
     readonly large: { readonly path: string; readonly bytes: number; readonly sha256: string };
   };
+  /** The same over TLS, HTTP/2 included; WebSockets are at both (servers/websocket.ts). */
+  readonly https: Endpoint & {
+    readonly url: string;
+    readonly namedUrl: string;
+    /** PEM of the root behind its certificate, which nobody else trusts. */
+    readonly root: string;
+  };
   /** TCP: gives back what it is sent. */
   readonly echo: Endpoint;
   /** UDP: the resolver of the exits. */

@@ -1,4 +1,4 @@
-// The destination of the network's streams, over HTTP/1.1:
+// The destination of the network's streams, over HTTP/1.1, and over TLS with HTTP/1.1 or HTTP/2 (websocket.ts has the rest):
 //   GET /              a page                       GET /large         64 MiB, digest in info.json
 //   GET /bytes/N       the first N bytes of it      GET /digest/N      their length and SHA-256, as JSON
 //   GET /chunked/N     the same in chunked coding   POST /sink         answers with length and SHA-256 of the body
@@ -9,10 +9,13 @@
 
 import { createHash } from "node:crypto";
 import http from "node:http";
+import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type net from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { content, contentDigest, LARGE_BYTES } from "./content.ts";
+import { acceptWebSockets } from "./websocket.ts";
 
 interface Exchange {
   readonly request: http.IncomingMessage;
@@ -117,14 +120,24 @@ async function handle(request: http.IncomingMessage, response: http.ServerRespon
   else await handler(exchange);
 }
 
-export function createHttpServer(): http.Server {
-  const server = http.createServer({ noDelay: true }, (request, response) => {
-    handle(request, response).catch((error: unknown) => {
-      if (response.headersSent || response.destroyed) response.destroy();
-      else response.writeHead(400, { "content-type": "text/plain" }).end(`${String(error)}\n`);
-    });
+function answer(request: http.IncomingMessage, response: http.ServerResponse): void {
+  handle(request, response).catch((error: unknown) => {
+    if (response.headersSent || response.destroyed) response.destroy();
+    else response.writeHead(400, { "content-type": "text/plain" }).end(`${String(error)}\n`);
   });
+}
+
+export function createHttpServer(): http.Server {
+  const server = http.createServer({ noDelay: true }, answer);
   // A large upload through a slow path outlasts Node's five minutes.
   server.requestTimeout = 0;
+  acceptWebSockets(server);
+  return server;
+}
+
+export function createHttpsServer(credentials: { readonly key: string; readonly cert: string }): net.Server {
+  const listener = answer as unknown as (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+  const server = createSecureServer({ ...credentials, allowHTTP1: true }, listener);
+  acceptWebSockets(server);
   return server;
 }

@@ -4,13 +4,18 @@
 
 import { once } from "node:events";
 import type net from "node:net";
+import { join } from "node:path";
 import { stopRecorded } from "../processes.ts";
+import { makeCredentials } from "./credentials.ts";
 import { createDnsServer } from "./dns.ts";
 import { createEchoServer } from "./echo.ts";
-import { createHttpServer } from "./http.ts";
+import { createHttpServer, createHttpsServer } from "./http.ts";
 
 export interface KeeperReport {
   readonly httpPort: number;
+  readonly httpsPort: number;
+  /** PEM of the root behind the HTTPS server's certificate. */
+  readonly root: string;
   readonly echoPort: number;
   readonly dnsPort: number;
 }
@@ -41,8 +46,11 @@ async function main(dir: string, host: string): Promise<void> {
   const dns = createDnsServer(host);
   dns.bind({ address: host, port: 0 });
   await once(dns, "listening");
+  const credentials = makeCredentials(join(dir, "site"), host);
   const report: KeeperReport = {
     httpPort: await listen(createHttpServer(), host, 8000),
+    httpsPort: await listen(createHttpsServer(credentials), host, 8443),
+    root: credentials.root,
     echoPort: await listen(createEchoServer(), host, 8007),
     dnsPort: dns.address().port,
   };
