@@ -12,7 +12,7 @@ import type { ClockSkew } from "../path/clock-skew.ts";
 import type { GuardKeeper } from "../path/guard-keeper.ts";
 import { guardedPath } from "../path/guarded-path.ts";
 import { unusedCircuitLifetime } from "../path/padding.ts";
-import { Preemption } from "../path/preemption.ts";
+import { Preemption, WEB } from "../path/preemption.ts";
 import type { ExitTarget, PathSelector } from "../path/select.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import type { CheckedOptions } from "./options.ts";
@@ -69,9 +69,6 @@ const READY_TIMEOUT = 180_000;
 /** tor(1) "DormantClientTimeout": a client that nobody uses for a day fetches and builds nothing. */
 const DORMANT_AFTER = 24 * 3_600_000;
 
-/** The first circuit proves that the network can be used, and serves the first request. */
-const FIRST_TARGET: ExitTarget = { port: 443, family: 4 };
-
 export class Engine<N extends Network> {
   readonly network: N;
   readonly opener: ExitStreamOpener;
@@ -103,7 +100,7 @@ export class Engine<N extends Network> {
     this.network = connect({
       advance: (phase, part) => this.#status.advance(phase, part),
       trouble: (error) => this.#trouble(error),
-      circuitWanted: () => void this.pool.prepare(FIRST_TARGET).catch(() => {}),
+      circuitWanted: () => void this.pool.prepare(WEB).catch(() => {}),
     });
     this.pool = new CircuitPool({
       ...{ clock, retry, builder: this.network.builder, maxDirtiness: path.maxCircuitDirtiness },
@@ -228,10 +225,13 @@ export class Engine<N extends Network> {
     }
   }
 
-  /** A network without an exit for that port has no first circuit, but may have exits for others. */
+  /**
+   * The first circuit proves that the network can be used, and serves the first request. A network without an exit for that
+   * port has none, but may have exits for others.
+   */
   async #firstCircuit(signal: AbortSignal): Promise<void> {
     try {
-      await this.pool.buildAhead(FIRST_TARGET, signal);
+      await this.pool.buildAhead(WEB, signal);
     } catch (thrown) {
       const error = toTorError(thrown);
       if (error.code !== "ALLIUM_E_NO_RELAY" && error.code !== "ALLIUM_E_NO_EXIT_IN_COUNTRY") throw error;

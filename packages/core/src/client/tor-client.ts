@@ -43,7 +43,7 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
       (progress) => new NetworkStack(this.#stackOptions({ ...checked, log }, progress)),
     );
     const engine = this.#engine;
-    this.guards = new Guards(engine.network.guards, () => engine.load());
+    this.guards = new Guards(engine.network.guards, () => engine.load(), checked.clock);
     this.#view = new TorView(engine.opener, [], checked.clock);
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { isTorError, TorError } from "../../src/base/errors.ts";
 import { memoryStore } from "../../src/base/memory-store.ts";
-import type { Dialer, LogEvent } from "../../src/base/ports.ts";
+import type { Dialer, LogEvent, Store } from "../../src/base/ports.ts";
 import type { Metric } from "../../src/client/metrics.ts";
 import type { ClientStatus } from "../../src/client/status.ts";
 import { TorClient } from "../../src/client/tor-client.ts";
@@ -49,6 +49,31 @@ function bench(dial: Dialer["dial"] = () => Promise.reject(UNREACHABLE)) {
   };
   return { client, clock, dialled, logs, heard, statuses, circuits, wait };
 }
+
+describe("a client whose store never answers", () => {
+  it.each(["export", "import", "reset"] as const)("says so of guards.%s, in time", async (operation) => {
+    const clock = new ManualClock();
+    const held: Store = { ...memoryStore(), lock: () => new Promise(() => {}) };
+    const silent: Store = { ...memoryStore(), get: () => new Promise(() => {}) };
+    // Reading needs no lock.
+    const store = operation === "export" ? silent : held;
+    const client = new TorClient({
+      dialer: { dial: () => Promise.reject(UNREACHABLE) },
+      store,
+      clock,
+      network: NETWORK,
+    });
+    const state = { last_updated: new Date(0).toISOString(), guards: [] };
+    const done = operation === "import" ? client.guards.import(state) : client.guards[operation]();
+    const failed = expect(done).rejects.toMatchObject({
+      kind: "storage-denied",
+      code: "ALLIUM_E_STORAGE_TIMEOUT",
+    });
+    await settle();
+    clock.advance(10_000);
+    await failed;
+  });
+});
 
 describe("a client", () => {
   it("does nothing until it is used", async () => {
