@@ -19,4 +19,5 @@ export { prepareRequest } from "./net/fetch-request.ts";
 export { describeResponse } from "./net/fetch-response.ts";
 export { parseDestination } from "./net/host.ts";
 export { ownBuffer } from "./net/own-buffer.ts";
-export { bytesOf, socketDestination } from "./net/socket.ts";
+export { socketDestination } from "./net/socket.ts";
+export { bytesOf } from "./net/socket-streams.ts";

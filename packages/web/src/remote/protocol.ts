@@ -124,7 +124,14 @@ export const REQUESTS = {
     headers: fields(MAX_FIELDS, MAX_FIELDS_TEXT),
     redirect: oneOf("follow", "error", "manual"),
   },
-  connect: { id, views, isolation, hostname: text(MAX_NAME), port: whole(1, 65_535) },
+  connect: {
+    ...{ id, views, isolation, hostname: text(MAX_NAME), port: whole(1, 65_535) },
+    secureTransport: oneOf("off", "on", "starttls"),
+    sni: optional(text(MAX_NAME)),
+    alpn: optional(listOf(text(255), 16)),
+  },
+  /** The connection of a socket goes on as another one, through TLS. */
+  startTls: { id, socket: id },
   resolve: { id, views, isolation, hostname: text(MAX_NAME) },
   ready: { id },
   stats: { id },

@@ -24,7 +24,7 @@ import { closedError, limitError } from "./errors.ts";
 import type { PortLike } from "./link.ts";
 import { type EventAnswer, MAX_JSON, MAX_KEY, MAX_KEYS } from "./protocol.ts";
 import { remoteFetch } from "./remote-fetch.ts";
-import { RemoteSocket } from "./remote-socket.ts";
+import { remoteConnect } from "./remote-socket.ts";
 
 const addresses = listOf(
   object<ResolvedAddress>({ address: text(64), ttl: whole(0, 2 ** 32) }),
@@ -48,7 +48,7 @@ class RemoteView implements TorViewLike {
   }
 
   connect(address: SocketAddress, options?: TorSocketOptions): TorSocket {
-    return new RemoteSocket(this.#connection, this.#keys, address, options);
+    return remoteConnect(this.#connection, this.#keys, address, options);
   }
 
   async resolve(hostname: string, options: ResolveOptions = {}): Promise<ResolvedAddress[]> {

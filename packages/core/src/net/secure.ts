@@ -1,0 +1,99 @@
+// TLS to web servers inside Tor streams: the handshake begins at once, so that ClientHello goes along with the request to
+// connect (proposal 181), and the server must prove its name before anything of the caller's is sent.
+// Not here: TLS itself and what makes a certificate good (tls/).
+
+import { TorError, toTorError } from "../base/errors.ts";
+import type { Ciphers, Clock } from "../base/ports.ts";
+import type { TorStream } from "../circuit/api.ts";
+import type { VerifyChain } from "../tls/api.ts";
+import { connectTls, type TlsConnection } from "../tls/connect.ts";
+import type { SecureOpener, SecureRequest, SecureStream, StreamOpener, StreamRequest } from "./api.ts";
+
+/** What all TLS connections of a client have in common. */
+export interface TlsSettings {
+  readonly clock: Clock;
+  readonly ciphers?: Ciphers | undefined;
+  /** Who may vouch for servers; see tls/x509/trust.ts. */
+  readonly trust: { verifier(hostname: string, clock: Clock): VerifyChain };
+}
+
+/** Milliseconds for a handshake, the exit's connecting included, which is tried three times 15 s. */
+const HANDSHAKE_TIMEOUT = 60_000;
+
+export class SecureStreams implements SecureOpener {
+  readonly #opener: StreamOpener;
+  readonly #settings: TlsSettings;
+
+  constructor(opener: StreamOpener, settings: TlsSettings) {
+    this.#opener = opener;
+    this.#settings = settings;
+  }
+
+  openStream(request: StreamRequest): Promise<TorStream> {
+    return this.#opener.openStream(request);
+  }
+
+  async openSecure(request: SecureRequest): Promise<SecureStream> {
+    return this.secure(await this.#opener.openStream(request), request);
+  }
+
+  async secure(stream: TorStream, { hostname, serverName = hostname, alpn = [], signal }: SecureRequest) {
+    const { clock, ciphers, trust } = this.#settings;
+    try {
+      const tls = await connectTls(stream, {
+        ...{ serverName, alpn, clock, ciphers, timeout: HANDSHAKE_TIMEOUT, versions: "1.2 and 1.3" },
+        verify: trust.verifier(serverName, clock),
+        ...(signal && { signal }),
+      });
+      return new TlsStream(stream, tls);
+    } catch (thrown) {
+      throw remoteFault(thrown);
+    }
+  }
+}
+
+/** What a web server does wrong is its own fault and no relay's; a link's TLS failures come as those of the link. */
+function remoteFault(thrown: unknown): TorError {
+  const error = toTorError(thrown);
+  if (error.kind !== "protocol-violation" || !error.code.startsWith("ALLIUM_E_TLS_")) return error;
+  return new TorError("remote-tls", error.code, error.message, { cause: error });
+}
+
+class TlsStream implements SecureStream {
+  readonly connected = Promise.resolve();
+  readonly #stream: TorStream;
+  readonly #tls: TlsConnection;
+
+  constructor(stream: TorStream, tls: TlsConnection) {
+    this.#stream = stream;
+    this.#tls = tls;
+  }
+
+  get applicationProtocol(): string | undefined {
+    return this.#tls.applicationProtocol;
+  }
+
+  get remoteAddress(): Uint8Array | undefined {
+    return this.#stream.remoteAddress;
+  }
+
+  get closed(): Promise<TorError | undefined> {
+    return this.#tls.closed.then((error) => error && remoteFault(error));
+  }
+
+  read(): Promise<Uint8Array | undefined> {
+    return this.#tls.read().catch(rethrow);
+  }
+
+  write(data: Uint8Array): Promise<void> {
+    return this.#tls.write(data).catch(rethrow);
+  }
+
+  close(reason?: unknown): void {
+    this.#tls.close(reason);
+  }
+}
+
+function rethrow(thrown: unknown): never {
+  throw remoteFault(thrown);
+}
