@@ -8,6 +8,8 @@ import type { TorSocket, TorSocketOptions } from "../net/socket.ts";
 import type { BridgeSuspicion } from "../path/bridge-watch.ts";
 import type { GuardEvent } from "../path/guards/sample.ts";
 import type { CircuitInfo } from "../path/registry.ts";
+import type { CheckOptions, CheckResult } from "./check.ts";
+import type { DiagnoseOptions, Diagnosis } from "./diagnose.ts";
 import type { Guards } from "./guards.ts";
 import type { Metric } from "./metrics.ts";
 import type { ClientStats } from "./stats.ts";
@@ -68,6 +70,13 @@ export interface TorClientLike extends TorViewLike, TypedEvents<TorClientEvents>
   networkChanged(): void;
   /** The device or the page may have slept. */
   resumed(): void;
+  /**
+   * Whether a site that knows Tor's exits sees one, and which. On a circuit of its own.
+   * @throws a TypeError of `fetch`; TorError `remote-refused` for an answer that is none; or the signal's reason
+   */
+  check(options?: CheckOptions): Promise<CheckResult>;
+  /** Tries each layer up to a site and names the one that fails. @throws TorError `aborted` or `bad-api-usage` alone */
+  diagnose(options?: DiagnoseOptions): Promise<Diagnosis>;
   /** Circuits being built and open. */
   circuits(): CircuitInfo[];
   /** At once in this thread, later from another one: `await` fits both. */

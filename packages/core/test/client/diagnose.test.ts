@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { TorError, type TorErrorCode, type TorErrorKind } from "../../src/base/errors.ts";
-import { diagnose, LAYERS, type Patient } from "../../src/client/diagnose.ts";
+import { diagnose, LAYERS, type Layer, type Patient } from "../../src/client/diagnose.ts";
 import type { Phase } from "../../src/client/status.ts";
 import { fetchRejection } from "../../src/net/fetch-error.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
@@ -54,7 +54,7 @@ describe("diagnose", () => {
     expect(steps.slice(-3).map(({ outcome }) => outcome)).toEqual(["good", "untried", "untried"]);
   });
 
-  it.each<[string, At, TorError, string, Phase?]>([
+  it.each<[string, At, TorError, Layer, Phase?]>([
     ["storage", "ready", failure("storage-denied", "ALLIUM_E_STORAGE"), "storage"],
     ["an unreachable bridge", "ready", failure("bridge-unreachable", "ALLIUM_E_BRIDGE"), "bridge"],
     ["a bridge that refuses", "ready", failure("bridge-refused", "ALLIUM_E_BRIDGE"), "bridge"],
@@ -80,9 +80,11 @@ describe("diagnose", () => {
     const { client } = patient(at, error, phase);
     const found = await diagnose(client, new ManualClock(), { url: "https://example.com/" });
     expect(found).toMatchObject({ good: false, layer, error: { kind: error.kind, code: error.code } });
-    const failed = LAYERS.findIndex((name) => name === layer);
+    const failed = LAYERS.indexOf(layer);
     const outcomes = found.steps.map(({ outcome }) => outcome);
-    expect(outcomes).toEqual(LAYERS.map((_, i) => (i < failed ? "good" : i === failed ? "failed" : "untried")));
+    expect(outcomes).toEqual(
+      LAYERS.map((_, i) => (i < failed ? "good" : i === failed ? "failed" : "untried")),
+    );
   });
 
   it("ends in its time, with the layer that the client had come to", async () => {

@@ -6,7 +6,7 @@ import { concat } from "../../src/base/bytes.ts";
 import { utf8 } from "../../src/base/encoding.ts";
 import { TorError } from "../../src/base/errors.ts";
 import type { TorStream } from "../../src/circuit/api.ts";
-import type { StreamOpener, StreamRequest } from "../../src/net/api.ts";
+import type { SecureOpener, StreamOpener, StreamRequest } from "../../src/net/api.ts";
 
 /** A TCP socket as a TorStream: the exit's side of the network, without the network. */
 export function socketStream(socket: Socket): TorStream {
@@ -59,7 +59,15 @@ export function socketStream(socket: Socket): TorStream {
   };
 }
 
-export interface TestOpener extends StreamOpener {
+/** An opener of plain streams alone. */
+export function withoutTls<T extends StreamOpener>(opener: T): T & SecureOpener {
+  const refuse = async () => {
+    throw new Error("no TLS was expected");
+  };
+  return Object.assign(opener, { openSecure: refuse, secure: refuse });
+}
+
+export interface TestOpener extends SecureOpener {
   readonly requests: StreamRequest[];
   readonly streams: TorStream[];
   /** How many streams are open. */
@@ -72,11 +80,11 @@ export function loopbackOpener(server: { address(): unknown }): TestOpener {
   const streams: TorStream[] = [];
   let open = 0;
   const { port } = server.address() as { port: number };
-  return {
+  return withoutTls({
     requests,
     streams,
     open: () => open,
-    async openStream(request) {
+    async openStream(request: StreamRequest) {
       requests.push(request);
       const socket = dial(port, "127.0.0.1");
       await new Promise((resolve, reject) => {
@@ -89,7 +97,7 @@ export function loopbackOpener(server: { address(): unknown }): TestOpener {
       stream.closed.then(() => open--);
       return stream;
     },
-  };
+  });
 }
 
 export async function listen<T extends Server>(server: T): Promise<T> {
@@ -156,8 +164,8 @@ export function scriptedStream(
 }
 
 /** Opens this one stream, for each request anew. */
-export function scriptedOpener(make: (request: StreamRequest) => TorStream): StreamOpener {
-  return { openStream: async (request) => make(request) };
+export function scriptedOpener(make: (request: StreamRequest) => TorStream): SecureOpener {
+  return withoutTls({ openStream: async (request: StreamRequest) => make(request) });
 }
 
 /** The bytes of `text` cut into chunks: at one place, or each byte by itself. */

@@ -133,6 +133,8 @@ export const REQUESTS = {
   /** The connection of a socket goes on as another one, through TLS. */
   startTls: { id, socket: id },
   resolve: { id, views, isolation, hostname: text(MAX_NAME) },
+  check: { id, url: optional(text(MAX_URL)) },
+  diagnose: { id, url: optional(text(MAX_URL)), timeout: optional(whole(1, 2 ** 32)) },
   ready: { id },
   stats: { id },
   exportGuards: { id },

@@ -1,10 +1,14 @@
 // The client as a page sees it when it runs in a worker: the same surface as core's TorClient.
 
 import type {
+  CheckOptions,
+  CheckResult,
   CircuitInfo,
   ClientStats,
   ClientStatus,
   DetailEvent,
+  DiagnoseOptions,
+  Diagnosis,
   GuardState,
   ResolvedAddress,
   ResolveOptions,
@@ -18,7 +22,7 @@ import type {
   TorViewLike,
 } from "@allium/core";
 import { badApiUsage, nestedKeys, parseDestination, TypedEventTarget } from "@allium/core/internal";
-import { type Check, listOf, object, plain, text, whole } from "./check.ts";
+import { type Check, flag, listOf, object, plain, text, whole } from "./check.ts";
 import { Connection, type ErrorSource } from "./connection.ts";
 import { closedError, limitError } from "./errors.ts";
 import type { PortLike } from "./link.ts";
@@ -31,6 +35,8 @@ const addresses = listOf(
   512,
 ) as Check<ResolvedAddress[]>;
 const stats = plain<ClientStats>(MAX_JSON, { channels: whole(0, 2 ** 32) });
+const checkResult = plain<CheckResult>(MAX_JSON, { isTor: flag, address: text(MAX_JSON) });
+const diagnosis = plain<Diagnosis>(MAX_JSON, { good: flag, steps: listOf(plain(MAX_JSON), 64) });
 const guardState = plain<GuardState>(MAX_JSON);
 const nothing: Check<void> = () => {};
 
@@ -147,6 +153,16 @@ export class RemoteTorClient extends TypedEventTarget<TorClientEvents> implement
   /** See TorClient. */
   resumed(): void {
     this.#connection.post({ type: "resumed" });
+  }
+
+  async check({ url, signal }: CheckOptions = {}): Promise<CheckResult> {
+    const asked = url === undefined ? undefined : String(url);
+    return this.#connection.ask((id) => ({ type: "check", id, url: asked }), checkResult, signal);
+  }
+
+  async diagnose({ url, timeout, signal }: DiagnoseOptions = {}): Promise<Diagnosis> {
+    const asked = url === undefined ? undefined : String(url);
+    return this.#connection.ask((id) => ({ type: "diagnose", id, url: asked, timeout }), diagnosis, signal);
   }
 
   circuits(): CircuitInfo[] {
