@@ -31,6 +31,8 @@ export type {
   TorClientLike,
   TorViewLike,
 } from "./client/api.ts";
+export type { CheckOptions, CheckResult } from "./client/check.ts";
+export type { DiagnoseOptions, Diagnosis, DiagnosisStep, Layer } from "./client/diagnose.ts";
 export type { GuardRecord, GuardState, Guards } from "./client/guards.ts";
 export type { LinkStep } from "./client/link-outcome.ts";
 export type { Metric, MetricName } from "./client/metrics.ts";
@@ -51,3 +53,4 @@ export type { BridgeSuspicion, BridgeUse } from "./path/bridge-watch.ts";
 export type { ExitCountryOptions, GeoData } from "./path/geo.ts";
 export type { GuardEvent } from "./path/guards/sample.ts";
 export type { CircuitInfo, CircuitPurpose, HopInfo } from "./path/registry.ts";
+export type { TrustOptions } from "./tls/x509/trust.ts";

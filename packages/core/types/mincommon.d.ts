@@ -7,6 +7,10 @@ interface SymbolConstructor {
 
 type BufferSource = ArrayBufferView | ArrayBuffer;
 
+interface ImportMeta {
+  readonly url: string;
+}
+
 interface Event {
   readonly type: string;
   readonly target: EventTarget | null;

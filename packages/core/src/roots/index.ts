@@ -3,3 +3,6 @@
 
 export type { RootList, TrustAnchor } from "../tls/x509/anchors.ts";
 export { loadRoots } from "../tls/x509/anchors.ts";
+
+/** Where `roots.bin` is, for programs and bundlers that follow `new URL(…, import.meta.url)`. */
+export const rootsUrl: URL = new URL("../../data/roots.bin", import.meta.url);

@@ -61,7 +61,7 @@ const MAX_ATTRIBUTES = 16;
 /** The options of a client that can go to a worker. */
 export const OPTION_NAMES = [
   ...(["bridges", "token", "storeName", "network", "path", "circuits", "streams", "retry"] as const),
-  ...(["memoryLimit", "channelPadding", "snapshots"] as const),
+  ...(["tls", "memoryLimit", "channelPadding", "snapshots"] as const),
 ] as const;
 
 /** An error as it crosses; see errors.ts. */
