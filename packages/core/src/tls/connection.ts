@@ -3,13 +3,14 @@
 import type { ByteStream, RecordStream } from "../base/byte-stream.ts";
 import { TorError, toTorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
-import { type AlertName, TlsError } from "./alert.ts";
-import type { HandshakeResult } from "./handshake.ts";
+import { type AlertName, type FaultKind, TlsError } from "./alert.ts";
+import type { HandshakeResult } from "./handshake-api.ts";
 import { Inbound } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
+import type { TlsVersion } from "./protocol.ts";
 import type { RecordReader } from "./record-reader.ts";
 
-/** An established connection. Its peer holds the key of the first certificate; nothing else about it is proved. */
+/** An established connection. Its peer holds the key of the first certificate; what else is proved, `verify` says. */
 export interface TlsConnection extends RecordStream {
   /** The chain in DER as the server sent it, the leaf first. */
   readonly peerCertificates: readonly Uint8Array[];
@@ -17,6 +18,9 @@ export interface TlsConnection extends RecordStream {
   readonly cipherSuite: string;
   /** Such as `P-256`. */
   readonly group: string;
+  readonly version: TlsVersion;
+  /** What ALPN settled on: one of those offered, or undefined where the server knows no ALPN. */
+  readonly applicationProtocol: string | undefined;
 }
 
 /** Milliseconds that a closing connection gives the pipe to take its last alert. */
@@ -36,6 +40,8 @@ export class Connection implements TlsConnection {
   readonly peerCertificates: readonly Uint8Array[];
   readonly cipherSuite: string;
   readonly group: string;
+  readonly version: TlsVersion;
+  readonly applicationProtocol: string | undefined;
   readonly #pipe: ByteStream;
   readonly #clock: Clock;
   readonly #inbound: Inbound;
@@ -46,18 +52,25 @@ export class Connection implements TlsConnection {
     pipe: ByteStream,
     records: RecordReader,
     result: HandshakeResult,
-    options: { clock: Clock; rekeyAfter: number },
+    options: { clock: Clock; rekeyAfter: number; faultKind: FaultKind },
   ) {
     this.peerCertificates = result.certificates;
     this.cipherSuite = result.suite.name;
     this.group = result.group;
+    this.version = result.version;
+    this.applicationProtocol = result.applicationProtocol;
     this.#pipe = pipe;
     this.#clock = options.clock;
     this.#outbound = new Outbound(pipe, result.outbound, options.rekeyAfter);
-    this.#inbound = new Inbound(records, result.inbound, {
-      updateRequested: () => this.#outbound.requestUpdate(),
-      failed: (error) => this.#fail(error),
-    });
+    const { version, inbound: protection } = result;
+    this.#inbound = new Inbound(
+      records,
+      { version, protection, faultKind: options.faultKind },
+      {
+        updateRequested: () => this.#outbound.requestUpdate(),
+        failed: (error) => this.#fail(error),
+      },
+    );
     this.#inbound.run();
   }
 

@@ -13,8 +13,9 @@ import type { ByteStream } from "../../src/base/byte-stream.ts";
 import { concat, Reader, Writer } from "../../src/base/bytes.ts";
 import { fromHex, utf8 } from "../../src/base/encoding.ts";
 import { finishedMac, KeySchedule, type TrafficSecrets } from "../../src/tls/key-schedule.ts";
+import { Protection13 } from "../../src/tls/protection-13.ts";
 import { CIPHER_SUITES, type CipherSuite } from "../../src/tls/protocol.ts";
-import { RecordProtection } from "../../src/tls/record-protection.ts";
+import type { RecordProtection } from "../../src/tls/record-protection.ts";
 import { Transcript } from "../../src/tls/transcript.ts";
 import { makeCertificate, makeKey, type TestKey } from "./make-certificate.ts";
 import { ExactReader } from "./pipes.ts";
@@ -231,8 +232,8 @@ export class MiniServer {
   async startKeys(hello: Uint8Array, secret: Uint8Array): Promise<void> {
     this.transcript.add(hello);
     this.secrets = this.schedule.handshake(secret, this.transcript.hash(this.suite.hash));
-    this.outbound = await RecordProtection.create(this.suite, this.secrets.server.slice(), undefined);
-    this.inbound = await RecordProtection.create(this.suite, this.secrets.client.slice(), undefined);
+    this.outbound = await Protection13.create(this.suite, this.secrets.server.slice(), undefined);
+    this.inbound = await Protection13.create(this.suite, this.secrets.client.slice(), undefined);
   }
 
   // The encrypted flight: each message goes into the transcript as it is made
@@ -287,7 +288,7 @@ export class MiniServer {
   /** Derives the application's secrets; call with the transcript at the server's Finished. */
   async startApplicationWriting(): Promise<void> {
     this.application = this.schedule.application(this.transcript.hash(this.suite.hash));
-    this.outbound = await RecordProtection.create(this.suite, this.application.server.slice(), undefined);
+    this.outbound = await Protection13.create(this.suite, this.application.server.slice(), undefined);
   }
 
   /** Reads the client's last flight, checks its Finished, and puts the client's application key into force. */
@@ -308,7 +309,7 @@ export class MiniServer {
       this.add(whole);
       messages.push(whole);
     }
-    this.inbound = await RecordProtection.create(this.suite, this.application.client.slice(), undefined);
+    this.inbound = await Protection13.create(this.suite, this.application.client.slice(), undefined);
     return messages;
   }
 

@@ -38,7 +38,7 @@ export async function establish(options: EstablishOptions = {}): Promise<Establi
   const server = new MiniServer(far, options.suite);
   const clock = options.clock ?? systemClock;
   const inner = {
-    offer: await createOffer(undefined),
+    offer: await createOffer({}),
     minimumRsaBits: 2048,
     rekeyAfter: options.rekeyAfter ?? 2 ** 24,
   };
