@@ -26,6 +26,10 @@ export interface EngineEvents {
   circuitRetried(error: TorError): void;
   /** There was a new identity. */
   rotated(): void;
+  /** New streams take no circuit of before. */
+  circuitsLeft(): void;
+  /** All is over; calls are refused with this. */
+  closed(error: TorError): void;
   /** Half a minute of use has passed. */
   tick(): void;
 }
@@ -176,12 +180,14 @@ export class Engine<N extends Network> {
   /** New streams go onto new circuits from now on. */
   newIdentity(): void {
     this.pool.retireAll();
+    this.#events.circuitsLeft();
     this.#events.rotated();
   }
 
   /** The device is on another network, or on one again: what was built or failed on the last says nothing any more. */
   networkChanged(): void {
     this.pool.startOver();
+    this.#events.circuitsLeft();
     this.network.networkChanged();
   }
 
@@ -202,6 +208,7 @@ export class Engine<N extends Network> {
     this.#forgetSignal();
     this.#rest();
     this.pool.close(error);
+    this.#events.closed(error);
     this.#status.restart();
     await this.network.close();
   }
@@ -262,6 +269,7 @@ export class Engine<N extends Network> {
       this.#log("warn", "client.stopped", "the client must not go on", error);
       this.#rest();
       this.pool.retireAll();
+      this.#events.circuitsLeft();
       this.#status.block(error);
     });
   }

@@ -4,7 +4,7 @@
 import { type DetailEvent, TypedEventTarget } from "../base/events.ts";
 import type { Clock, Log } from "../base/ports.ts";
 import type { ResolvedAddress } from "../circuit/api.ts";
-import type { TorFetchInit } from "../net/fetch.ts";
+import { Fetcher, type TorFetchInit } from "../net/fetch.ts";
 import type { TorSocket, TorSocketOptions } from "../net/socket.ts";
 import type { CircuitInfo } from "../path/registry.ts";
 import { Activity } from "./activity.ts";
@@ -25,6 +25,7 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
   readonly #clock: Clock;
   readonly #meter = new Meter((metric) => this.emit("metric", metric));
   readonly #activity: Activity;
+  readonly #fetcher: Fetcher;
   readonly #view: TorView;
 
   /** @throws TorError `bad-api-usage` for options that cannot be */
@@ -37,6 +38,11 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
     };
     this.#clock = checked.clock;
     this.#activity = new Activity(checked.clock, this.#meter);
+    // Before the engine, which tells it when all is over: at once where the signal has aborted.
+    this.#fetcher = new Fetcher(
+      { openStream: (request) => this.#engine.opener.openStream(request) },
+      { clock: checked.clock, maxAge: checked.path.maxCircuitDirtiness },
+    );
     this.#engine = new Engine(
       { ...checked, log },
       this.#engineEvents(),
@@ -44,7 +50,7 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
     );
     const engine = this.#engine;
     this.guards = new Guards(engine.network.guards, () => engine.load());
-    this.#view = new TorView(engine.opener, [], checked.clock);
+    this.#view = new TorView(engine.opener, this.#fetcher, []);
   }
 
   /** As of any EventTarget. `metric` events are made once somebody has listened to them. */
@@ -141,6 +147,8 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
       },
       circuitRetried: (error) => activity.circuitRetried(error),
       rotated: () => activity.rotated(),
+      circuitsLeft: () => this.#fetcher.clear(),
+      closed: (error) => this.#fetcher.close(error),
       tick: () => this.#tellTraffic(),
     };
   }

@@ -1,10 +1,9 @@
 // What opens streams and resolves names: the client itself, and views of it with circuits of their own (isolation, proposal 171).
 
 import { badApiUsage } from "../base/errors.ts";
-import type { Clock } from "../base/ports.ts";
 import type { ResolvedAddress } from "../circuit/api.ts";
 import type { NameResolver, StreamOpener } from "../net/api.ts";
-import { type TorFetchInit, torFetch } from "../net/fetch.ts";
+import type { Fetcher, TorFetchInit } from "../net/fetch.ts";
 import { parseDestination } from "../net/host.ts";
 import { connect, type TorSocket, type TorSocketOptions } from "../net/socket.ts";
 import type { ResolveOptions, SocketAddress, TorViewLike } from "./api.ts";
@@ -14,24 +13,25 @@ export class TorView implements TorViewLike {
   readonly #opener: StreamOpener & NameResolver;
   readonly #keys: readonly string[];
   readonly #isolated: StreamOpener & NameResolver;
-  readonly #clock: Clock;
+  readonly #fetcher: Fetcher;
 
-  /** @param keys the isolation keys of the views that this one is within, the outermost first */
-  constructor(opener: StreamOpener & NameResolver, keys: readonly string[], clock: Clock) {
+  /**
+   * @param fetcher fetches for all views of the client
+   * @param keys the isolation keys of the views that this one is within, the outermost first
+   */
+  constructor(opener: StreamOpener & NameResolver, fetcher: Fetcher, keys: readonly string[]) {
     this.#opener = opener;
+    this.#fetcher = fetcher;
     this.#keys = keys;
-    this.#clock = clock;
-    // As JSON, so that no two lists of keys read the same.
-    const within = (isolation: string | undefined) => JSON.stringify([keys, isolation ?? null]);
     this.#isolated = {
-      openStream: (request) => opener.openStream({ ...request, isolation: within(request.isolation) }),
-      resolve: (request) => opener.resolve({ ...request, isolation: within(request.isolation) }),
+      openStream: (request) => opener.openStream({ ...request, isolation: this.#within(request.isolation) }),
+      resolve: (request) => opener.resolve({ ...request, isolation: this.#within(request.isolation) }),
     };
   }
 
   /** `fetch` over Tor. @throws a TypeError with `kind` and `code`, or the signal's reason */
   fetch(input: string | URL | Request, init?: TorFetchInit): Promise<Response> {
-    return torFetch(this.#isolated, input, init, { clock: this.#clock });
+    return this.#fetcher.fetch(input, init, this.#within(init?.isolation));
   }
 
   /** A TCP connection over Tor, as in the WinterTC sockets API. */
@@ -51,7 +51,12 @@ export class TorView implements TorViewLike {
 
   /** A view within this one. Equal keys give the same circuits. @throws TorError `bad-api-usage` */
   isolate(key: string): TorView {
-    return new TorView(this.#opener, nestedKeys(this.#keys, key), this.#clock);
+    return new TorView(this.#opener, this.#fetcher, nestedKeys(this.#keys, key));
+  }
+
+  /** As JSON, so that no two lists of keys read the same. */
+  #within(isolation: string | undefined): string {
+    return JSON.stringify([this.#keys, isolation ?? null]);
   }
 }
 

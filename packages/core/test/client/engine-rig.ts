@@ -44,11 +44,15 @@ export function bench(change: Partial<CheckedOptions> = {}) {
     changes: number;
     loads: number;
     rotations: number;
+    /** How often connections of before were to be let go. */
+    left: number;
+    closedWith: string[];
     ticks: number;
     /** Ends the loop that keeps the view fresh. */
     stop?: (error: TorError) => void;
   } = {
-    ...{ closed: false, freshSignals: [], changes: 0, loads: 0, rotations: 0, ticks: 0 },
+    ...{ closed: false, freshSignals: [], changes: 0, loads: 0, rotations: 0, ticks: 0, left: 0 },
+    closedWith: [],
   };
   const store = memoryStore();
   const network: Network = {
@@ -120,6 +124,8 @@ export function bench(change: Partial<CheckedOptions> = {}) {
       ...{ status: (status) => seen.push(status), stream: () => {} },
       circuitRetried: (error) => retried.push(error),
       rotated: () => void state.rotations++,
+      circuitsLeft: () => void state.left++,
+      closed: (error) => void state.closedWith.push(error.code),
       tick: () => void state.ticks++,
     },
     (progress) => {

@@ -3,9 +3,9 @@
 import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { isTorError, TorError } from "../../src/base/errors.ts";
-import { torFetch } from "../../src/net/fetch.ts";
+import type { TorFetchInit } from "../../src/net/fetch.ts";
 import { TorFetchError } from "../../src/net/fetch-error.ts";
-import { cut, rejection, scriptedOpener, scriptedStream } from "./streams.ts";
+import { cut, rejection, scriptedOpener, scriptedStream, torFetch } from "./streams.ts";
 import { requestBody, webForEachTest } from "./web.ts";
 
 const web = webForEachTest();
@@ -20,7 +20,7 @@ describe("a fetch", () => {
     expect(response.headers.get("x-a")).toBe("1");
     expect(await response.text()).toBe("hello");
     expect(web.opener.requests).toMatchObject([{ hostname: "site.example", port: 80 }]);
-    await expect.poll(() => web.opener.open()).toBe(0);
+    expect(web.opener.open()).toBe(1);
   });
 
   it("gives a clone that knows as much", async () => {
@@ -60,7 +60,7 @@ describe("a fetch", () => {
     }
     const head = await web.get("http://site.example/head", { method: "head" });
     expect([head.body, head.headers.get("content-length")]).toEqual([null, "99"]);
-    await expect.poll(() => web.opener.open()).toBe(0);
+    expect(web.opener.open()).toBe(1);
   });
 
   it("sends a form that a server can read", async () => {
@@ -106,12 +106,12 @@ describe("content codings", () => {
       const response = await web.get("http://site.example/");
       expect(await response.text()).toBe(text);
       expect(response.headers.get("content-encoding")).toBe(coding);
-      await expect.poll(() => web.opener.open()).toBe(0);
+      expect(web.opener.open()).toBe(1);
     });
   }
 
-  it("that we do not know leaves the body as it is", async () => {
-    web.handlers["/"] = (_, response) => response.setHeader("Content-Encoding", "br").end("raw");
+  it("of which nothing is known leaves the body as it is", async () => {
+    web.handlers["/"] = (_, response) => response.setHeader("Content-Encoding", "compress").end("raw");
     expect(await (await web.get("http://site.example/")).text()).toBe("raw");
   });
 
@@ -131,7 +131,6 @@ describe("content codings", () => {
       const error = await rejection((await web.get("http://site.example/")).text());
       expect(error).toMatchObject({ kind: "protocol-violation", code: "ALLIUM_E_HTTP_CODING" });
       expect(error).toBeInstanceOf(TypeError);
-      await expect.poll(() => web.opener.open()).toBe(0);
     }
   });
 
@@ -168,17 +167,21 @@ describe("content codings", () => {
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     await reader.read();
     await new Promise((resolve) => setTimeout(resolve, 30));
-    // Node holds 64 KiB of it besides, still coded.
-    expect(taken).toBeLessThan(25);
+    // 64 KiB are read ahead, and Node holds 64 KiB besides, still coded.
+    expect(taken).toBeLessThan(40);
     await reader.cancel();
   });
 });
 
 describe("what fetch refuses", () => {
   const refusals: [what: string, url: string, code: string][] = [
-    ["https: for now", "https://a.example/", "ALLIUM_E_HTTPS_UNSUPPORTED"],
+    ["https: without TLS", "https://a.example/", "ALLIUM_E_HTTPS_UNSUPPORTED"],
     ["other schemes", "ftp://a.example/", "ALLIUM_E_FETCH_SCHEME"],
-    ["data:", "data:text/plain,x", "ALLIUM_E_FETCH_SCHEME"],
+    ["blob:", "blob:http://a.example/uuid", "ALLIUM_E_FETCH_SCHEME"],
+    ["about:", "about:blank", "ALLIUM_E_FETCH_SCHEME"],
+    ["a data: URL without a comma", "data:text/plain", "ALLIUM_E_FETCH_URL"],
+    ["a data: URL whose base64 is none", "data:;base64,a", "ALLIUM_E_FETCH_URL"],
+    ["wss:", "wss://a.example/", "ALLIUM_E_FETCH_SCHEME"],
     ["a relative URL", "/page", "ALLIUM_E_FETCH_URL"],
     ["a URL with a user", "http://user@a.example/", "ALLIUM_E_FETCH_CREDENTIALS"],
     ["a URL with a password", "http://:secret@a.example/", "ALLIUM_E_FETCH_CREDENTIALS"],
@@ -197,7 +200,7 @@ describe("what fetch refuses", () => {
     });
   }
 
-  const inits: [what: string, init: RequestInit][] = [
+  const inits: [what: string, init: TorFetchInit][] = [
     ["CONNECT", { method: "CONNECT" }],
     ["trace", { method: "trace" }],
     ["a method that is none", { method: "GET / HTTP/1.1\r\nX: " }],
@@ -206,7 +209,9 @@ describe("what fetch refuses", () => {
     ["GET with a body", { body: "x" }],
     ["HEAD with a body", { method: "HEAD", body: "x" }],
     ["an unknown redirect mode", { redirect: "maybe" as "follow" }],
-    ["an integrity that it would not check", { integrity: "sha256-AAAA" }],
+    ["an integrity that it would not check", { integrity: "md5-AAAA" }],
+    ["a timeout that is none", { timeout: Number.NaN }],
+    ["a timeout of nothing", { timeout: 0 }],
   ];
   for (const [what, init] of inits) {
     it(what, async () => {
