@@ -1,6 +1,5 @@
 // fetch against a real HTTP server: what it gives, what it undoes, what it refuses.
 
-import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { isTorError, TorError } from "../../src/base/errors.ts";
 import type { TorFetchInit } from "../../src/net/fetch.ts";
@@ -88,88 +87,6 @@ describe("a fetch", () => {
       duplex: "half",
     });
     expect([response.status, await response.text()]).toEqual([413, "too much"]);
-  });
-});
-
-describe("content codings", () => {
-  const text = "compress me ".repeat(50_000);
-  const forms: Record<string, [coding: string, body: Uint8Array]> = {
-    gzip: ["gzip", gzipSync(text)],
-    "x-gzip in capitals": ["X-GZIP", gzipSync(text)],
-    "deflate in the zlib format": ["deflate", deflateSync(text)],
-    "bare deflate": ["deflate", deflateRawSync(text)],
-    "no coding by name": ["identity", Buffer.from(text)],
-  };
-  for (const [name, [coding, body]] of Object.entries(forms)) {
-    it(`${name} is undone`, async () => {
-      web.handlers["/"] = (_, response) => response.setHeader("Content-Encoding", coding).end(body);
-      const response = await web.get("http://site.example/");
-      expect(await response.text()).toBe(text);
-      expect(response.headers.get("content-encoding")).toBe(coding);
-      expect(web.opener.open()).toBe(1);
-    });
-  }
-
-  it("of which nothing is known leaves the body as it is", async () => {
-    web.handlers["/"] = (_, response) => response.setHeader("Content-Encoding", "compress").end("raw");
-    expect(await (await web.get("http://site.example/")).text()).toBe("raw");
-  });
-
-  it("of an empty body is nothing", async () => {
-    web.handlers["/"] = (_, response) => response.setHeader("Content-Encoding", "gzip").end();
-    expect(await (await web.get("http://site.example/")).text()).toBe("");
-  });
-
-  it("that lie, end early or go on after their end are an error of the body", async () => {
-    const whole = gzipSync("hello hello hello");
-    for (const body of [
-      Buffer.from("not gzip at all"),
-      whole.subarray(0, -9),
-      Buffer.concat([whole, whole.subarray(5)]),
-    ]) {
-      web.handlers["/"] = (_, response) => response.setHeader("Content-Encoding", "gzip").end(body);
-      const error = await rejection((await web.get("http://site.example/")).text());
-      expect(error).toMatchObject({ kind: "protocol-violation", code: "ALLIUM_E_HTTP_CODING" });
-      expect(error).toBeInstanceOf(TypeError);
-    }
-  });
-
-  it("whose stream breaks off report that", async () => {
-    web.handlers["/"] = (_, response) => {
-      response.writeHead(200, { "Content-Encoding": "gzip", "Content-Length": "10000" });
-      response.write(gzipSync(text).subarray(0, 200), () => setTimeout(() => response.socket?.end(), 10));
-    };
-    const error = await rejection((await web.get("http://site.example/")).text());
-    expect(error).toMatchObject({ code: "ALLIUM_E_HTTP_TRUNCATED" });
-  });
-
-  it("on top of each other are refused", async () => {
-    web.handlers["/"] = (_, response) =>
-      response.setHeader("Content-Encoding", "gzip, gzip").end(gzipSync(gzipSync("x")));
-    expect(await rejection(web.get("http://site.example/"))).toMatchObject({ kind: "limit" });
-    await expect.poll(() => web.opener.open()).toBe(0);
-  });
-
-  it("of a bomb are undone only as far as the reader goes", async () => {
-    const bomb = gzipSync(Buffer.alloc(200_000_000));
-    let taken = 0;
-    const chunks = (function* () {
-      yield* cut("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", "each");
-      for (let at = 0; at < bomb.length; at += 4096) {
-        taken++;
-        yield new Uint8Array(bomb.subarray(at, at + 4096));
-      }
-    })();
-    const response = await torFetch(
-      scriptedOpener(() => scriptedStream(chunks, "open")),
-      "http://a.example/",
-    );
-    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-    await reader.read();
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    // 64 KiB are read ahead, and Node holds 64 KiB besides, still coded.
-    expect(taken).toBeLessThan(40);
-    await reader.cancel();
   });
 });
 
