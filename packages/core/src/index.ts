@@ -48,6 +48,7 @@ export { parseNetworkConfig } from "./directory/network-config.ts";
 export { publicNetwork } from "./directory/public-network.ts";
 export type { TorFetchInit } from "./net/fetch.ts";
 export { TorFetchError } from "./net/fetch-error.ts";
+export type { FetchProgress } from "./net/progress.ts";
 export type { TorSocket, TorSocketInfo, TorSocketOptions } from "./net/socket.ts";
 export type { BridgeSuspicion, BridgeUse } from "./path/bridge-watch.ts";
 export type { ExitCountryOptions, GeoData } from "./path/geo.ts";

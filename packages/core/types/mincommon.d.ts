@@ -180,9 +180,7 @@ declare var TransformStream: {
   }): TransformStream<I, O>;
 };
 declare var CompressionStream: {
-  new (
-    format: "deflate" | "deflate-raw" | "gzip",
-  ): { readable: ReadableStream<Uint8Array>; writable: WritableStream<Uint8Array> };
+  new (format: string): { readable: ReadableStream<Uint8Array>; writable: WritableStream<Uint8Array> };
 };
 declare var DecompressionStream: typeof CompressionStream;
 

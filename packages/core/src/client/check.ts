@@ -3,8 +3,8 @@
 import { toHex } from "../base/encoding.ts";
 import { TorError } from "../base/errors.ts";
 import { randomBytes } from "../base/random.ts";
+import type { Fetcher } from "../net/fetch.ts";
 import type { CircuitInfo, HopInfo } from "../path/registry.ts";
-import type { TorViewLike } from "./api.ts";
 
 /** How `check` asks. */
 export interface CheckOptions {
@@ -23,8 +23,8 @@ export interface CheckResult {
   readonly exit: HopInfo | undefined;
 }
 
-/** A view of the client, which tells on which circuit its streams go. */
-export type TracedView = (onCircuit: (id: number) => void) => TorViewLike;
+/** A fetcher of its own, which tells on which circuits its streams go. */
+export type TracedFetcher = (onCircuit: (id: number) => void) => Pick<Fetcher, "fetch" | "close">;
 
 const CHECK_URL = "https://check.torproject.org/api/ip";
 
@@ -33,23 +33,26 @@ const MAX_ANSWER = 4096;
 
 /** @throws TypeError of `fetch`; TorError `remote-refused` for an answer that is none; the signal's reason */
 export async function check(
-  view: TracedView,
+  traced: TracedFetcher,
   circuits: () => readonly CircuitInfo[],
   { url = CHECK_URL, signal }: CheckOptions,
 ): Promise<CheckResult> {
   let exit: HopInfo | undefined;
-  const traced = view((id) => {
+  const fetcher = traced((id) => {
     exit = circuits()
       .find((circuit) => circuit.id === id)
       ?.hops.at(-1);
   });
   // On a circuit of its own: the site could otherwise tie what else goes over it to this question.
-  const isolated = traced.isolate(`check ${toHex(randomBytes(16))}`);
-  const response = await isolated.fetch(url, signal === undefined ? {} : { signal });
-  const answer = parseAnswer(response.ok ? await boundedText(response) : "");
-  if (answer === undefined)
+  const isolation = `check ${toHex(randomBytes(16))}`;
+  try {
+    const response = await fetcher.fetch(url, signal === undefined ? {} : { signal }, isolation);
+    const answer = parseAnswer(response.ok ? await boundedText(response) : "");
+    if (answer !== undefined) return { ...answer, exit };
     throw new TorError("remote-refused", "ALLIUM_E_CHECK_ANSWER", "the site's answer is not about Tor");
-  return { ...answer, exit };
+  } finally {
+    fetcher.close(new TorError("aborted", "ALLIUM_E_CLOSED", "the check is over"));
+  }
 }
 
 async function boundedText(response: Response): Promise<string> {

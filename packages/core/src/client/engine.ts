@@ -19,6 +19,8 @@ import type { CheckedOptions } from "./options.ts";
 import { type ClientStatus, type Phase, StatusTracker } from "./status.ts";
 import { ExitStreamOpener, type StreamInfo } from "./stream-opener.ts";
 
+export type EngineOptions = Omit<CheckedOptions, "trust">;
+
 export interface EngineEvents {
   status(status: ClientStatus): void;
   stream(info: StreamInfo): void;
@@ -26,6 +28,10 @@ export interface EngineEvents {
   circuitRetried(error: TorError): void;
   /** There was a new identity. */
   rotated(): void;
+  /** New streams take no circuit of before. */
+  circuitsLeft(): void;
+  /** All is over; calls are refused with this. */
+  closed(error: TorError): void;
   /** Half a minute of use has passed. */
   tick(): void;
 }
@@ -74,7 +80,7 @@ export class Engine<N extends Network> {
   readonly opener: ExitStreamOpener;
   readonly pool: CircuitPool;
   readonly #status: StatusTracker;
-  readonly #options: CheckedOptions;
+  readonly #options: EngineOptions;
   readonly #events: EngineEvents;
   readonly #closing = new AbortController();
   readonly #forgetSignal: () => void;
@@ -92,7 +98,7 @@ export class Engine<N extends Network> {
   /** When the directory last said that its view may be used, milliseconds since the epoch. */
   #checkedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: CheckedOptions, events: EngineEvents, connect: (progress: Progress) => N) {
+  constructor(options: EngineOptions, events: EngineEvents, connect: (progress: Progress) => N) {
     const { clock, path, retry } = options;
     this.#options = options;
     this.#events = events;
@@ -173,12 +179,14 @@ export class Engine<N extends Network> {
   /** New streams go onto new circuits from now on. */
   newIdentity(): void {
     this.pool.retireAll();
+    this.#events.circuitsLeft();
     this.#events.rotated();
   }
 
   /** The device is on another network, or on one again: what was built or failed on the last says nothing any more. */
   networkChanged(): void {
     this.pool.startOver();
+    this.#events.circuitsLeft();
     this.network.networkChanged();
   }
 
@@ -199,6 +207,7 @@ export class Engine<N extends Network> {
     this.#forgetSignal();
     this.#rest();
     this.pool.close(error);
+    this.#events.closed(error);
     this.#status.restart();
     await this.network.close();
   }
@@ -262,6 +271,7 @@ export class Engine<N extends Network> {
       this.#log("warn", "client.stopped", "the client must not go on", error);
       this.#rest();
       this.pool.retireAll();
+      this.#events.circuitsLeft();
       this.#status.block(error);
     });
   }

@@ -2,7 +2,7 @@
 // connect (proposal 181), and the server must prove its name before anything of the caller's is sent.
 // Not here: TLS itself and what makes a certificate good (tls/).
 
-import { TorError, toTorError } from "../base/errors.ts";
+import type { TorError } from "../base/errors.ts";
 import type { Ciphers, Clock } from "../base/ports.ts";
 import type { TorStream } from "../circuit/api.ts";
 import type { VerifyChain } from "../tls/api.ts";
@@ -37,26 +37,16 @@ export class SecureStreams implements SecureOpener {
     return this.secure(await this.#opener.openStream(request), request);
   }
 
-  async secure(stream: TorStream, { hostname, serverName = hostname, alpn = [], signal }: SecureRequest) {
+  async secure(stream: TorStream, { hostname, serverName = hostname, alpn, signal }: SecureRequest) {
     const { clock, ciphers, trust } = this.#settings;
-    try {
-      const tls = await connectTls(stream, {
-        ...{ serverName, alpn, clock, ciphers, timeout: HANDSHAKE_TIMEOUT, versions: "1.2 and 1.3" },
-        verify: trust.verifier(serverName, clock),
-        ...(signal && { signal }),
-      });
-      return new TlsStream(stream, tls);
-    } catch (thrown) {
-      throw remoteFault(thrown);
-    }
+    const tls = await connectTls(stream, {
+      ...{ serverName, alpn, clock, ciphers, timeout: HANDSHAKE_TIMEOUT },
+      ...{ versions: "1.2 and 1.3", faultKind: "remote-tls" },
+      verify: trust.verifier(serverName, clock),
+      ...(signal && { signal }),
+    });
+    return new TlsStream(stream, tls);
   }
-}
-
-/** What a web server does wrong is its own fault and no relay's; a link's TLS failures come as those of the link. */
-function remoteFault(thrown: unknown): TorError {
-  const error = toTorError(thrown);
-  if (error.kind !== "protocol-violation" || !error.code.startsWith("ALLIUM_E_TLS_")) return error;
-  return new TorError("remote-tls", error.code, error.message, { cause: error });
 }
 
 class TlsStream implements SecureStream {
@@ -78,22 +68,18 @@ class TlsStream implements SecureStream {
   }
 
   get closed(): Promise<TorError | undefined> {
-    return this.#tls.closed.then((error) => error && remoteFault(error));
+    return this.#tls.closed;
   }
 
   read(): Promise<Uint8Array | undefined> {
-    return this.#tls.read().catch(rethrow);
+    return this.#tls.read();
   }
 
   write(data: Uint8Array): Promise<void> {
-    return this.#tls.write(data).catch(rethrow);
+    return this.#tls.write(data);
   }
 
   close(reason?: unknown): void {
     this.#tls.close(reason);
   }
-}
-
-function rethrow(thrown: unknown): never {
-  throw remoteFault(thrown);
 }

@@ -1,5 +1,6 @@
 // An established TLS connection as a byte pipe (RFC 8446 6.1): its two halves share one fate.
 
+import { deferred } from "../base/abort.ts";
 import type { ByteStream, RecordStream } from "../base/byte-stream.ts";
 import { TorError, toTorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
@@ -21,6 +22,8 @@ export interface TlsConnection extends RecordStream {
   readonly version: TlsVersion;
   /** What ALPN settled on: one of those offered, or undefined where the server knows no ALPN. */
   readonly applicationProtocol: string | undefined;
+  /** Fulfilled once the peer has said close_notify, or we have closed; with the error where it failed. */
+  readonly closed: Promise<TorError | undefined>;
 }
 
 /** Milliseconds that a closing connection gives the pipe to take its last alert. */
@@ -46,6 +49,7 @@ export class Connection implements TlsConnection {
   readonly #clock: Clock;
   readonly #inbound: Inbound;
   readonly #outbound: Outbound;
+  readonly #over = deferred<TorError | undefined>();
   #closed = false;
 
   constructor(
@@ -71,7 +75,11 @@ export class Connection implements TlsConnection {
         failed: (error) => this.#fail(error),
       },
     );
-    this.#inbound.run();
+    this.#inbound.run().then(() => this.#over.resolve(undefined));
+  }
+
+  get closed(): Promise<TorError | undefined> {
+    return this.#over.promise;
   }
 
   read(): Promise<Uint8Array | undefined> {
@@ -96,6 +104,7 @@ export class Connection implements TlsConnection {
     if (this.#closed) return;
     this.#closed = true;
     const error = reason === undefined ? undefined : toTorError(reason);
+    this.#over.resolve(error);
     this.#inbound.stop(error);
     const refusal = error ?? new TorError("aborted", "ALLIUM_E_TLS_CLOSED", "the TLS connection was closed");
     const last = this.#outbound.finish("close_notify", refusal, error !== undefined);
@@ -106,6 +115,7 @@ export class Connection implements TlsConnection {
   #fail(error: TorError): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#over.resolve(error);
     this.#inbound.stop(error);
     const alert: AlertName | undefined = error instanceof TlsError ? error.alert : undefined;
     if (alert === undefined) {

@@ -1,7 +1,6 @@
 // What a site that knows Tor's exits says, and what is made of answers that are none.
 
 import { describe, expect, it } from "vitest";
-import type { TorViewLike } from "../../src/client/api.ts";
 import { check } from "../../src/client/check.ts";
 import type { CircuitInfo } from "../../src/path/registry.ts";
 
@@ -11,30 +10,26 @@ const CIRCUITS: CircuitInfo[] = [
   { id: 7, purpose: "general", state: "open", hops: [hop("guard"), hop("middle"), hop("exit")] },
 ];
 
-/** A view whose requests go over circuit 7 and get this answer. */
+/** A fetcher whose requests go over circuit 7 and get this answer. */
 function asked(answer: () => Response) {
-  const keys: string[] = [];
+  const keys: (string | undefined)[] = [];
   const urls: string[] = [];
+  let closed = 0;
   const ask = (options = {}) =>
     check(
-      (onCircuit) => {
-        const view = {
-          isolate: (key: string) => {
-            keys.push(key);
-            return view;
-          },
-          fetch: async (url: string | URL) => {
-            urls.push(String(url));
-            onCircuit(7);
-            return answer();
-          },
-        };
-        return view as unknown as TorViewLike;
-      },
+      (onCircuit) => ({
+        async fetch(url, _init, isolation) {
+          keys.push(isolation);
+          urls.push(String(url));
+          onCircuit(7);
+          return answer();
+        },
+        close: () => void closed++,
+      }),
       () => CIRCUITS,
       options,
     );
-  return { ask, keys, urls };
+  return { ask, keys, urls, closed: () => closed };
 }
 
 describe("check", () => {
@@ -45,11 +40,12 @@ describe("check", () => {
   });
 
   it("asks another site where it is told to, each time on a circuit of its own", async () => {
-    const { ask, urls, keys } = asked(() => Response.json({ IsTor: false, IP: "192.0.2.1" }));
+    const { ask, urls, keys, closed } = asked(() => Response.json({ IsTor: false, IP: "192.0.2.1" }));
     expect((await ask({ url: "http://check.example/" })).isTor).toBe(false);
     await ask({ url: new URL("http://check.example/") });
     expect(urls).toEqual(["http://check.example/", "http://check.example/"]);
     expect(new Set(keys).size).toBe(2);
+    expect(closed()).toBe(2);
   });
 
   it.each<[string, () => Response]>([

@@ -7,9 +7,11 @@ import type { ClientStatus } from "../../src/client/status.ts";
 import { TorClient } from "../../src/client/tor-client.ts";
 import { TorView } from "../../src/client/view.ts";
 import type { ResolveRequest } from "../../src/net/api.ts";
+import { Fetcher } from "../../src/net/fetch.ts";
 import type { CircuitInfo } from "../../src/path/registry.ts";
 import { duplexPair } from "../../src/testing/duplex-pair.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { TrustStore } from "../../src/tls/x509/trust.ts";
 import { settle } from "../path/fakes.ts";
 
 const NETWORK = {
@@ -281,11 +283,13 @@ function deafOpener(requests: ResolveRequest[]) {
   return { openStream: refuse, resolve: refuse };
 }
 
+const NO_TLS = { clock: new ManualClock(), trust: new TrustStore({}) };
+
 describe("isolation", () => {
   const keyOf = async (use: (view: TorView) => TorView, isolation?: string) => {
     const requests: ResolveRequest[] = [];
     const opener = deafOpener(requests);
-    const view = use(new TorView(opener, [], new ManualClock()));
+    const view = use(new TorView({ opener, tls: NO_TLS, fetcher: new Fetcher(opener) }, []));
     await view.fetch("http://example.com/", isolation === undefined ? {} : { isolation }).catch(() => {});
     return requests[0]?.isolation;
   };
@@ -309,14 +313,15 @@ describe("isolation", () => {
   it("reaches sockets as well", async () => {
     const requests: ResolveRequest[] = [];
     const opener = deafOpener(requests);
-    const view = new TorView(opener, [], new ManualClock()).isolate("wallet");
+    const view = new TorView({ opener, tls: NO_TLS, fetcher: new Fetcher(opener) }, []).isolate("wallet");
     await view.connect("example.com:80", { isolation: "x" }).opened.catch(() => {});
     expect(requests[0]?.isolation).toBe('[["wallet"],"x"]');
   });
 
   it("reaches names to resolve as well, which are read as hosts are elsewhere", async () => {
     const requests: ResolveRequest[] = [];
-    const view = new TorView(deafOpener(requests), [], new ManualClock()).isolate("wallet");
+    const opener = deafOpener(requests);
+    const view = new TorView({ opener, tls: NO_TLS, fetcher: new Fetcher(opener) }, []).isolate("wallet");
     const { signal } = new AbortController();
     await expect(view.resolve("Bücher.EXAMPLE", { isolation: "x", signal })).rejects.toBe(UNREACHABLE);
     expect(requests).toEqual([{ hostname: "xn--bcher-kva.example", isolation: '[["wallet"],"x"]', signal }]);

@@ -1,6 +1,6 @@
 // The faults of an HTTP/1.1 exchange, each with its own code.
 
-import { badApiUsage, protocolViolation, TorError } from "../../base/errors.ts";
+import { badApiUsage, protocolViolation, TorError, type TorErrorKind } from "../../base/errors.ts";
 
 /** The status line is not one of HTTP/1.0 or HTTP/1.1. */
 export function badStatusLine(message: string): TorError {
@@ -40,4 +40,17 @@ export function badRequest(message: string): TorError {
 /** The body given by the caller failed, or was not what it had announced. */
 export function badBody(message: string, cause?: unknown): TorError {
   return new TorError("bad-api-usage", "ALLIUM_E_HTTP_REQUEST_BODY", message, { cause });
+}
+
+/** The connection was over before the request was sent: any request may be sent again elsewhere. */
+export const UNPROCESSED = "ALLIUM_E_HTTP_UNPROCESSED";
+/** A kept connection ended before the answer began: the server may have acted on the request, or not. */
+export const UNANSWERED = "ALLIUM_E_HTTP_UNANSWERED";
+
+export function unprocessed(message: string): TorError {
+  return new TorError("remote-refused", UNPROCESSED, message);
+}
+
+export function unanswered(kind: TorErrorKind, cause: unknown): TorError {
+  return new TorError(kind, UNANSWERED, "the kept connection ended before the server answered", { cause });
 }

@@ -59,3 +59,11 @@ function trimEnd(value: string): string {
 export function valuesOf(fields: Fields, name: string): string[] {
   return fields.filter((field) => field[0] === name).map((field) => field[1]);
 }
+
+/** The members of a comma-separated list, over all fields of that name, in lower case. */
+export function listOf(fields: Fields, name: string): string[] {
+  return valuesOf(fields, name)
+    .flatMap((value) => value.split(","))
+    .map((part) => part.trim().toLowerCase())
+    .filter((part) => part !== "");
+}

@@ -43,7 +43,7 @@ export function writeRequestHead(head: RequestHead): Uint8Array {
   if (!isToken(head.method)) throw badRequest("the method is not a token");
   if (!/^[\x21-\x7e]+$/.test(head.target)) throw badRequest("the request target has a forbidden character");
   if (!/^[\x21-\x7e]+$/.test(head.host)) throw badRequest("the host has a forbidden character");
-  const lines = [`${head.method} ${head.target} HTTP/1.1`, `Host: ${head.host}`, "Connection: close"];
+  const lines = [`${head.method} ${head.target} HTTP/1.1`, `Host: ${head.host}`, "Connection: keep-alive"];
   for (const [name, value] of [...acceptFields(head.fields), ...head.fields]) {
     if (!isToken(name)) throw badRequest("a header name is not a token");
     if (!isFieldValue(value)) throw badRequest(`the value of the header ${name} has a forbidden character`);

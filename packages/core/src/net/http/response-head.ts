@@ -2,7 +2,7 @@
 // leave two readings, the response is refused.
 
 import { badField, badFraming, badStatusLine, headLimit } from "./errors.ts";
-import { type Fields, MAX_SECTION_BYTES, readFields, valuesOf } from "./fields.ts";
+import { type Fields, listOf, MAX_SECTION_BYTES, readFields, valuesOf } from "./fields.ts";
 import type { HttpInput } from "./input.ts";
 
 export interface ResponseHead {
@@ -21,12 +21,17 @@ export type Framing =
 /** A server may say 100 or 103 before its answer; more than this is taken for an attempt to keep us busy. */
 const MAX_INTERIM = 8;
 const WITHIN = "the response head";
+const FRAMING = ["transfer-encoding", "content-length"];
 
 /** Reads the final response's head; interim ones (1xx) are passed over. */
 export async function readResponseHead(input: HttpInput): Promise<ResponseHead> {
   for (let interim = 0; interim <= MAX_INTERIM; interim++) {
     const head = await readOneHead(input);
     if (head.status >= 200) return head;
+    // Whoever sees a body in an interim response sees another response behind it (RFC 9112 6.1, 6.2).
+    if (FRAMING.some((name) => valuesOf(head.fields, name).length > 0)) {
+      throw badFraming("an interim response with a body");
+    }
     if (head.status === 101) throw badStatusLine("the server switches protocols without having been asked");
   }
   throw headLimit(`more than ${MAX_INTERIM} interim responses`);
@@ -59,6 +64,31 @@ export function bodyFraming(head: ResponseHead, method: string): Framing {
   if (method === "HEAD" || head.status === 204 || head.status === 304) return { kind: "none" };
   if (codings.length > 0) return { kind: "chunked" };
   return length === undefined ? { kind: "close" } : { kind: "length", length };
+}
+
+/**
+ * Whether the stream may carry another request after this response (RFC 9112 9.3). Not after one without a body that
+ * announces one, since a server that sends it all the same would have it taken for the next response.
+ */
+export function keepsConnection(head: ResponseHead, framing: Framing, method: string): boolean {
+  const [coding, length] = FRAMING.map((name) => valuesOf(head.fields, name)[0]);
+  if (framing.kind === "none" && method !== "HEAD") {
+    if (coding !== undefined || (head.status === 204 && (length ?? "0") !== "0")) return false;
+  }
+  return (
+    head.minorVersion === 1 &&
+    framing.kind !== "close" &&
+    !listOf(head.fields, "connection").includes("close")
+  );
+}
+
+/** Milliseconds for which the server says that it keeps an unused connection, if it says. */
+export function keepAliveTimeout(fields: Fields): number | undefined {
+  for (const part of listOf(fields, "keep-alive")) {
+    const seconds = /^timeout *= *"?([0-9]{1,6})"?$/.exec(part)?.[1];
+    if (seconds !== undefined) return Number(seconds) * 1000;
+  }
+  return undefined;
 }
 
 function parseLength(values: readonly string[]): number {

@@ -21,6 +21,8 @@ export interface RequestBody {
 export interface Upload {
   /** Settles when nothing more will be written, whatever the reason; never rejects. */
   readonly done: Promise<void>;
+  /** Whether all of it was sent. */
+  readonly isSent: boolean;
   /** Gives up what is left and cancels the body's source. Idempotent. */
   stop(reason: unknown): void;
 }
@@ -33,20 +35,34 @@ const CRLF = utf8("\r\n");
  * it; when the stream fails, the reading side knows by itself, and perhaps has an answer to read first.
  */
 export function startUpload(stream: ByteStream, head: Uint8Array, body: RequestBody | undefined): Upload {
-  if (body === undefined) {
-    return { done: stream.write(head).catch(() => {}), stop: () => {} };
-  }
-  const reader = body.open().getReader();
-  const stop = (reason: unknown) => void reader.cancel(reason).catch(() => {});
-  const sending =
-    body.length === undefined
-      ? sendChunks(stream, head, reader)
-      : sendSized(stream, head, reader, body.length);
-  const done = sending.catch((error) => {
-    stop(error);
-    if (error instanceof SourceFailure) stream.close(error.cause);
-  });
-  return { done, stop };
+  const reader = body?.open().getReader();
+  const stop = (reason: unknown) => void reader?.cancel(reason).catch(() => {});
+  let isSent = false;
+  const done = send(stream, head, reader, body?.length)
+    .then(() => {
+      isSent = true;
+    })
+    .catch((error) => {
+      stop(error);
+      if (error instanceof SourceFailure) stream.close(error.cause);
+    });
+  return {
+    done,
+    stop,
+    get isSent() {
+      return isSent;
+    },
+  };
+}
+
+function send(
+  stream: ByteStream,
+  head: Uint8Array,
+  source: Source | undefined,
+  length: number | undefined,
+): Promise<void> {
+  if (source === undefined) return stream.write(head);
+  return length === undefined ? sendChunks(stream, head, source) : sendSized(stream, head, source, length);
 }
 
 /** Tells a failure of the caller's body from one of the stream. */
