@@ -35,7 +35,7 @@ const MAX_CERTIFICATES = 64;
 /** CAs between server and anchor; up to three are in use. */
 const MAX_CAS = 8;
 /** What is tried at the most: signatures, next steps of a path, and names against constraints. */
-const MAX_WORK = { signatures: 100, steps: 1000, names: 100_000 };
+const MAX_WORK = { signatures: 100, steps: 500, names: 100_000 };
 
 export const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 const ANY_PURPOSE = "2.5.29.37.0";
