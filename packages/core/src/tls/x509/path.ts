@@ -35,7 +35,7 @@ const MAX_CERTIFICATES = 64;
 /** CAs between server and anchor; up to three are in use. */
 const MAX_CAS = 8;
 /** What is tried at the most: signatures, next steps of a path, and names against constraints. */
-const MAX_WORK = { signatures: 100, steps: 1000, names: 100_000 };
+const MAX_WORK = { signatures: 100, steps: 500, names: 100_000 };
 
 export const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 const ANY_PURPOSE = "2.5.29.37.0";
@@ -76,8 +76,8 @@ class PathSearch {
   readonly #pool: Certificate[] = [];
   readonly #rules: PathRules;
   readonly #usages = new Map<Certificate, Usage>();
-  /** Whether a key made a certificate's signature, by certificate and SPKI. */
-  readonly #signed = new Map<Certificate, Map<Uint8Array, Promise<void>>>();
+  /** Whether a key made a certificate's signature, by certificate and SPKI in hexadecimal. */
+  readonly #signed = new Map<Certificate, Map<string, Promise<void>>>();
   readonly #left = { ...MAX_WORK };
   #failure: TorError | undefined;
 
@@ -172,15 +172,17 @@ class PathSearch {
 
   async #checkSigned(path: readonly Link[], key: SubjectPublicKey): Promise<void> {
     const { certificate } = path.at(-1) as Link;
-    const known = this.#signed.get(certificate) ?? new Map<Uint8Array, Promise<void>>();
+    const known = this.#signed.get(certificate) ?? new Map<string, Promise<void>>();
     this.#signed.set(certificate, known);
-    let check = known.get(key.spki);
-    if (check === undefined) {
-      this.#spend("signatures", 1);
-      check = checkSignature(certificate, key);
-      known.set(key.spki, check);
-    }
+    const id = toHex(key.spki);
+    const check = known.get(id) ?? this.#signatureCheck(certificate, key);
+    known.set(id, check);
     await check;
+  }
+
+  #signatureCheck(certificate: Certificate, key: SubjectPublicKey): Promise<void> {
+    this.#spend("signatures", 1);
+    return checkSignature(certificate, key);
   }
 
   #spend(kind: keyof typeof MAX_WORK, count: number): void {
