@@ -14,12 +14,11 @@ import {
   MiniServer,
   message,
   P256,
-  type SignOptions,
   serverCertificate,
   serverKey,
-  signAs,
   u16,
 } from "./mini-server.ts";
+import { type SignOptions, signAs } from "./sign-as.ts";
 
 export const EXTENDED: Extension = [23, new Uint8Array(0)];
 export const RENEGOTIATION: Extension = [0xff01, Uint8Array.of(0)];

@@ -1,14 +1,7 @@
 // A TLS 1.3 server whose every step a test can script and bend. Built from the client's own key schedule and record
 // protection, which RFC 8448 and real servers check elsewhere.
 
-import {
-  constants,
-  createECDH,
-  createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
-  sign,
-} from "node:crypto";
+import { createECDH, createPublicKey, diffieHellman, generateKeyPairSync } from "node:crypto";
 import type { ByteStream } from "../../src/base/byte-stream.ts";
 import { concat, Reader, Writer } from "../../src/base/bytes.ts";
 import { fromHex, utf8 } from "../../src/base/encoding.ts";
@@ -19,6 +12,7 @@ import type { RecordProtection } from "../../src/tls/record-protection.ts";
 import { Transcript } from "../../src/tls/transcript.ts";
 import { makeCertificate, makeKey, type TestKey } from "./make-certificate.ts";
 import { ExactReader } from "./pipes.ts";
+import { type SignOptions, signAs } from "./sign-as.ts";
 
 export const RETRY_RANDOM = fromHex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c");
 export const P256 = 0x17;
@@ -312,37 +306,4 @@ export class MiniServer {
     await this.startApplicationWriting();
     await this.readClientFinished();
   }
-}
-
-export interface SignOptions {
-  readonly flip?: boolean;
-  readonly saltLength?: number;
-}
-
-/** A signature of this scheme, be it that the key is not for it. */
-export function signAs(
-  scheme: number,
-  key: TestKey,
-  data: Uint8Array,
-  options: SignOptions = {},
-): Uint8Array {
-  const pss = scheme >> 8 === 8 && scheme !== 0x0807;
-  const how = pss
-    ? {
-        key: key.privateKey,
-        padding: constants.RSA_PKCS1_PSS_PADDING,
-        saltLength: options.saltLength ?? constants.RSA_PSS_SALTLEN_DIGEST,
-      }
-    : key.privateKey;
-  const signature = new Uint8Array(sign(digestOf(scheme), data, how));
-  if (options.flip === true) signature[signature.length - 1] = (signature.at(-1) as number) ^ 1;
-  return signature;
-}
-
-function digestOf(scheme: number): string | null {
-  if (scheme === 0x0807) return null;
-  return (
-    { 3: "sha256", 4: "sha256", 5: "sha384", 6: "sha512" }[scheme >> 8 === 8 ? scheme & 255 : scheme >> 8] ??
-    "sha1"
-  );
 }
