@@ -58,9 +58,9 @@ export class TlsError extends TorError {
   }
 }
 
-/** `cause` as a connection gives it out: a fault of the peer's is of this kind, all else stays what it is. */
+/** `cause` as a connection gives it out: a violation of TLS is of this kind, all else stays what it is. */
 export function faultOf(cause: unknown, kind: FaultKind): TorError {
-  if (!(cause instanceof TlsError) || cause.kind === kind) return toTorError(cause);
+  if (!(cause instanceof TlsError) || cause.kind !== "protocol-violation") return toTorError(cause);
   return new TlsError(cause.alert, cause.code, cause.message, cause.cause, kind);
 }
 
