@@ -19,4 +19,5 @@ export { prepareRequest } from "./net/fetch-request.ts";
 export { describeResponse } from "./net/fetch-response.ts";
 export { parseDestination } from "./net/host.ts";
 export { ownBuffer } from "./net/own-buffer.ts";
+export { announcedLength, told } from "./net/progress.ts";
 export { bytesOf, socketDestination } from "./net/socket.ts";

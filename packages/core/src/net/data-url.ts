@@ -13,7 +13,7 @@ export function dataResponse(url: URL): HttpResponse {
   const [, type = "", base64] = /^(.*?)(; *base64)?$/i.exec(text.slice(0, comma).trim()) ?? [];
   const bytes = percentDecoded(text.slice(comma + 1));
   return {
-    ...{ minorVersion: 1, status: 200, statusText: "OK" },
+    ...{ status: 200, statusText: "OK" },
     fields: [["content-type", mediaType(type.startsWith(";") ? `text/plain${type}` : type)]],
     body: bytesBody(base64 === undefined ? bytes : forgivingBase64(bytes)),
   };
