@@ -19,5 +19,6 @@ export { prepareRequest } from "./net/fetch-request.ts";
 export { describeResponse } from "./net/fetch-response.ts";
 export { parseDestination } from "./net/host.ts";
 export { ownBuffer } from "./net/own-buffer.ts";
+export { announcedLength, told } from "./net/progress.ts";
 export { socketDestination } from "./net/socket.ts";
 export { bytesOf } from "./net/socket-streams.ts";

@@ -1,26 +1,44 @@
 // data: URLs (Fetch 6, "data: URL processor"). Nobody is asked for them.
-// Deviation: a media type that is one is handed on as it is written, not normalized.
-
 import { fromLatin1, latin1, utf8 } from "../base/encoding.ts";
 import { badApiUsage, type TorError } from "../base/errors.ts";
 import type { HttpResponse } from "./http/exchange.ts";
+import { isToken } from "./http/fields.ts";
 import { bytesBody } from "./integrity.ts";
-
-const MEDIA_TYPE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[\t ]*;[\t\x20-\x7e]*)?$/;
 
 /** What the URL holds, as an answer. @throws TorError `bad-api-usage` */
 export function dataResponse(url: URL): HttpResponse {
   const text = url.href.slice("data:".length).split("#", 1)[0] as string;
   const comma = text.indexOf(",");
   if (comma < 0) throw malformed();
-  const [, written = "", base64] = /^(.*?)(; *base64)?$/i.exec(text.slice(0, comma).trim()) ?? [];
+  const [, type = "", base64] = /^(.*?)(; *base64)?$/i.exec(text.slice(0, comma).trim()) ?? [];
   const bytes = percentDecoded(text.slice(comma + 1));
-  const type = written.startsWith(";") ? `text/plain${written}` : written;
   return {
-    ...{ minorVersion: 1, status: 200, statusText: "OK" },
-    fields: [["content-type", MEDIA_TYPE.test(type) ? type : "text/plain;charset=US-ASCII"]],
+    ...{ status: 200, statusText: "OK" },
+    fields: [["content-type", mediaType(type.startsWith(";") ? `text/plain${type}` : type)]],
     body: bytesBody(base64 === undefined ? bytes : forgivingBase64(bytes)),
   };
+}
+
+/** A parameter: its name, and its value in quotes or without. */
+const PARAMETER = /;[ \t]*([^;=]*)(?:=(?:"((?:[^"\\]|\\.)*)"?[^;]*|([^;]*)))?/g;
+
+/** The media type as it is parsed and written again (MIME Sniffing 4.4, 4.5); what the standard takes for one that is none. */
+function mediaType(text: string): string {
+  const [, essence = "", rest = ""] = /^([^;]*)(.*)$/.exec(text) ?? [];
+  const parts = essence.trim().split("/");
+  if (parts.length !== 2 || !parts.every(isToken)) return "text/plain;charset=US-ASCII";
+  const parameters = new Map<string, string>();
+  for (const [, name = "", quoted, bare = ""] of rest.matchAll(PARAMETER)) {
+    const value = quoted?.replace(/\\(.)/g, "$1") ?? bare.trimEnd();
+    const key = name.toLowerCase();
+    if (isToken(key) && (value !== "" || quoted !== undefined) && !parameters.has(key))
+      parameters.set(key, value);
+  }
+  let written = essence.trim().toLowerCase();
+  for (const [name, value] of parameters) {
+    written += `;${name}=${isToken(value) ? value : `"${value.replace(/["\\]/g, "\\$&")}"`}`;
+  }
+  return written;
 }
 
 function percentDecoded(text: string): Uint8Array {

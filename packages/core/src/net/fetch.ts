@@ -75,11 +75,8 @@ export class Fetcher {
     } catch (error) {
       const rejection = fetchRejection(error, signal);
       // Whoever feeds a body that will not be sent is told so; one that is being sent is locked and told elsewhere.
-      if (request?.body?.replayable === false)
-        request.body
-          .open()
-          .cancel(rejection)
-          .catch(() => {});
+      const source = request?.body?.replayable === false ? request.body.open() : givenStream(input, init);
+      if (source?.locked === false) source.cancel(rejection).catch(() => {});
       throw rejection;
     }
   }
@@ -130,6 +127,11 @@ export class Fetcher {
     await settledWithin(this.#clock, DISCARD_TIME, discard(body));
     body.cancel();
   }
+}
+
+function givenStream(input: string | URL | Request, init: TorFetchInit): ReadableStream | undefined {
+  const body = init.body ?? (input instanceof Request ? input.body : undefined);
+  return body instanceof ReadableStream ? body : undefined;
 }
 
 interface Context {

@@ -12,6 +12,8 @@ const DIGEST = /^(sha256|sha384|sha512)-([A-Za-z0-9+/]+)={0,2}(?:\?[\x21-\x7e]*)
 const MAX_CHECKED = 33_554_432;
 
 export interface Integrity {
+  /** As it was given. */
+  readonly metadata: string;
   /** As WebCrypto calls it. */
   readonly algorithm: string;
   /** Base64 without padding; any of them will do. */
@@ -31,7 +33,7 @@ export function parseIntegrity(metadata: string): Integrity | undefined {
     throw badApiUsage("ALLIUM_E_FETCH_INIT", "integrity has no sha256, sha384 or sha512 digest");
   }
   const digests = known.filter((match) => match[1] === strongest).map((match) => match[2] as string);
-  return { algorithm: strongest.replace("sha", "SHA-"), digests };
+  return { metadata, algorithm: strongest.replace("sha", "SHA-"), digests };
 }
 
 /** The same body once all of it has come and is the right one. @throws TorError where it is not */

@@ -50,7 +50,7 @@ export class FakeConnection implements HttpConnection {
             this.close();
           },
         };
-        response.resolve({ minorVersion: 1, status: 200, statusText: "", fields: [], body });
+        response.resolve({ status: 200, statusText: "", fields: [], body });
       },
       fail: (error) => {
         end();

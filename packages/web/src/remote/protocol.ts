@@ -123,6 +123,7 @@ export const REQUESTS = {
     method: text(MAX_NAME),
     headers: fields(MAX_FIELDS, MAX_FIELDS_TEXT),
     redirect: oneOf("follow", "error", "manual"),
+    integrity: optional(text(MAX_KEY)),
   },
   connect: {
     ...{ id, views, isolation, hostname: text(MAX_NAME), port: whole(1, 65_535) },

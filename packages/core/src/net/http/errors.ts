@@ -42,13 +42,13 @@ export function badBody(message: string, cause?: unknown): TorError {
   return new TorError("bad-api-usage", "ALLIUM_E_HTTP_REQUEST_BODY", message, { cause });
 }
 
-/** The connection was over before the request was sent: any request may be sent again elsewhere. */
+/** The server surely did nothing about the request: it may be sent again on another connection (RFC 9113 8.7). */
 export const UNPROCESSED = "ALLIUM_E_HTTP_UNPROCESSED";
 /** A kept connection ended before the answer began: the server may have acted on the request, or not. */
 export const UNANSWERED = "ALLIUM_E_HTTP_UNANSWERED";
 
-export function unprocessed(message: string): TorError {
-  return new TorError("remote-refused", UNPROCESSED, message);
+export function unprocessed(message: string, cause?: unknown): TorError {
+  return new TorError("remote-refused", UNPROCESSED, message, { cause });
 }
 
 export function unanswered(kind: TorErrorKind, cause: unknown): TorError {

@@ -22,3 +22,10 @@ export interface HttpBody {
   /** Gives up the rest, and what is left of the request. Idempotent. */
   cancel(reason?: unknown): void;
 }
+
+/** What the head says of the body's length. */
+export function lengthOf({ head, body }: HttpRequest): RequestHead["bodyLength"] {
+  if (body !== undefined) return body.length ?? "chunked";
+  // Servers expect a length where the method usually has a body (RFC 9110 8.6).
+  return head.method === "POST" || head.method === "PUT" ? 0 : undefined;
+}

@@ -9,10 +9,10 @@ import type { Clock } from "../../base/ports.ts";
 import type { HttpConnection } from "./api.ts";
 import { bodySource, type NextBytes } from "./body-source.ts";
 import { badFraming, unanswered, unprocessed } from "./errors.ts";
-import type { HttpBody, HttpRequest, HttpResponse } from "./exchange.ts";
+import { type HttpBody, type HttpRequest, type HttpResponse, lengthOf } from "./exchange.ts";
 import { withIdleLimit } from "./idle.ts";
 import { HttpInput } from "./input.ts";
-import { type RequestHead, writeRequestHead } from "./request-head.ts";
+import { writeRequestHead } from "./request-head.ts";
 import { bodyFraming, keepAliveTimeout, keepsConnection, readResponseHead } from "./response-head.ts";
 import { startUpload, type Upload } from "./upload.ts";
 
@@ -165,10 +165,4 @@ function asUnanswered(thrown: unknown): TorError {
   const { kind, code } = error;
   if (kind === "bad-api-usage" || kind === "aborted" || code === "ALLIUM_E_HTTP_IDLE") return error;
   return unanswered(kind === "protocol-violation" ? "remote-refused" : kind, error);
-}
-
-function lengthOf({ head, body }: HttpRequest): RequestHead["bodyLength"] {
-  if (body !== undefined) return body.length ?? "chunked";
-  // Servers expect a length where the method usually has a body (RFC 9110 8.6).
-  return head.method === "POST" || head.method === "PUT" ? 0 : undefined;
 }

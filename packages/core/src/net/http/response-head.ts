@@ -6,11 +6,15 @@ import { type Fields, listOf, MAX_SECTION_BYTES, readFields, valuesOf } from "./
 import type { HttpInput } from "./input.ts";
 
 export interface ResponseHead {
-  readonly minorVersion: 0 | 1;
   readonly status: number;
+  /** Empty where the version of HTTP has none. */
   readonly statusText: string;
   /** Names in lower case, in the order of the wire. */
   readonly fields: Fields;
+}
+
+export interface Http1Head extends ResponseHead {
+  readonly minorVersion: 0 | 1;
 }
 
 /** How the end of the body is found. */
@@ -24,7 +28,7 @@ const WITHIN = "the response head";
 const FRAMING = ["transfer-encoding", "content-length"];
 
 /** Reads the final response's head; interim ones (1xx) are passed over. */
-export async function readResponseHead(input: HttpInput): Promise<ResponseHead> {
+export async function readResponseHead(input: HttpInput): Promise<Http1Head> {
   for (let interim = 0; interim <= MAX_INTERIM; interim++) {
     const head = await readOneHead(input);
     if (head.status >= 200) return head;
@@ -37,7 +41,7 @@ export async function readResponseHead(input: HttpInput): Promise<ResponseHead> 
   throw headLimit(`more than ${MAX_INTERIM} interim responses`);
 }
 
-async function readOneHead(input: HttpInput): Promise<ResponseHead> {
+async function readOneHead(input: HttpInput): Promise<Http1Head> {
   const rule = { limit: MAX_SECTION_BYTES, within: WITHIN, tooLong: headLimit, malformed: badStatusLine };
   // Servers that leave out the space before an empty reason are many, and nothing hangs on it.
   const match = /^HTTP\/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?$/.exec(
@@ -53,7 +57,7 @@ async function readOneHead(input: HttpInput): Promise<ResponseHead> {
 }
 
 /** How the body of the answer to `method` ends. @throws TorError when the head contradicts itself */
-export function bodyFraming(head: ResponseHead, method: string): Framing {
+export function bodyFraming(head: Http1Head, method: string): Framing {
   const codings = valuesOf(head.fields, "transfer-encoding");
   const lengths = valuesOf(head.fields, "content-length");
   if (codings.length > 0 && lengths.length > 0) {
@@ -70,7 +74,7 @@ export function bodyFraming(head: ResponseHead, method: string): Framing {
  * Whether the stream may carry another request after this response (RFC 9112 9.3). Not after one without a body that
  * announces one, since a server that sends it all the same would have it taken for the next response.
  */
-export function keepsConnection(head: ResponseHead, framing: Framing, method: string): boolean {
+export function keepsConnection(head: Http1Head, framing: Framing, method: string): boolean {
   const [coding, length] = FRAMING.map((name) => valuesOf(head.fields, name)[0]);
   if (framing.kind === "none" && method !== "HEAD") {
     if (coding !== undefined || (head.status === 204 && (length ?? "0") !== "0")) return false;
@@ -99,7 +103,7 @@ function parseLength(values: readonly string[]): number {
   return Number(value);
 }
 
-function checkCodings(values: readonly string[], head: ResponseHead): void {
+function checkCodings(values: readonly string[], head: Http1Head): void {
   if (values.length > 1 || (values[0] as string).toLowerCase() !== "chunked") {
     throw badFraming("a Transfer-Encoding other than chunked");
   }
