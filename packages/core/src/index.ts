@@ -47,6 +47,12 @@ export { publicNetwork } from "./directory/public-network.ts";
 export type { TorFetchInit } from "./net/fetch.ts";
 export { TorFetchError } from "./net/fetch-error.ts";
 export type { TorSocket, TorSocketInfo, TorSocketOptions } from "./net/socket.ts";
+export type {
+  TorWebSocket,
+  TorWebSocketConstructor,
+  TorWebSocketErrorEvent,
+  TorWebSocketOptions,
+} from "./net/websocket/api.ts";
 export type { BridgeSuspicion, BridgeUse } from "./path/bridge-watch.ts";
 export type { ExitCountryOptions, GeoData } from "./path/geo.ts";
 export type { GuardEvent } from "./path/guards/sample.ts";

@@ -1,11 +1,12 @@
 // TorClient, the public API: a Tor client for any JavaScript runtime. One client stands for one network and one store.
-// Not in this room: protocol; which relays, when and why (path). Not yet here: WebSocket, onion services.
+// Not in this room: protocol; which relays, when and why (path). Not yet here: onion services.
 
 import { type DetailEvent, TypedEventTarget } from "../base/events.ts";
 import type { Clock, Log } from "../base/ports.ts";
 import type { ResolvedAddress } from "../circuit/api.ts";
 import type { TorFetchInit } from "../net/fetch.ts";
 import type { TorSocket, TorSocketOptions } from "../net/socket.ts";
+import type { TorWebSocketConstructor } from "../net/websocket/api.ts";
 import type { CircuitInfo } from "../path/registry.ts";
 import { Activity } from "./activity.ts";
 import type { ResolveOptions, SocketAddress, TorClientEvents, TorClientLike } from "./api.ts";
@@ -21,6 +22,8 @@ import { TorView } from "./view.ts";
 /** A Tor client. It does nothing until its first use; `close()` it when it is no longer needed. */
 export class TorClient extends TypedEventTarget<TorClientEvents> implements TorClientLike {
   readonly guards: Guards;
+  /** The web's `WebSocket`, over Tor. */
+  readonly WebSocket: TorWebSocketConstructor;
   readonly #engine: Engine<NetworkStack>;
   readonly #clock: Clock;
   readonly #meter = new Meter((metric) => this.emit("metric", metric));
@@ -45,6 +48,7 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
     const engine = this.#engine;
     this.guards = new Guards(engine.network.guards, () => engine.load());
     this.#view = new TorView(engine.opener, [], checked.clock);
+    this.WebSocket = this.#view.WebSocket;
   }
 
   /** As of any EventTarget. `metric` events are made once somebody has listened to them. */

@@ -7,10 +7,15 @@ import type { NameResolver, StreamOpener } from "../net/api.ts";
 import { type TorFetchInit, torFetch } from "../net/fetch.ts";
 import { parseDestination } from "../net/host.ts";
 import { connect, type TorSocket, type TorSocketOptions } from "../net/socket.ts";
+import type { TorWebSocketConstructor } from "../net/websocket/api.ts";
+import { openThrough } from "../net/websocket/connection.ts";
+import { makeWebSocket } from "../net/websocket/websocket.ts";
 import type { ResolveOptions, SocketAddress, TorViewLike } from "./api.ts";
 
 /** Streams opened through one view share circuits only among themselves. */
 export class TorView implements TorViewLike {
+  /** The web's `WebSocket`, over Tor. */
+  readonly WebSocket: TorWebSocketConstructor;
   readonly #opener: StreamOpener & NameResolver;
   readonly #keys: readonly string[];
   readonly #isolated: StreamOpener & NameResolver;
@@ -27,6 +32,7 @@ export class TorView implements TorViewLike {
       openStream: (request) => opener.openStream({ ...request, isolation: within(request.isolation) }),
       resolve: (request) => opener.resolve({ ...request, isolation: within(request.isolation) }),
     };
+    this.WebSocket = makeWebSocket({ open: openThrough(this.#isolated), clock });
   }
 
   /** `fetch` over Tor. @throws a TypeError with `kind` and `code`, or the signal's reason */

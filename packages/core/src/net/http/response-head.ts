@@ -22,11 +22,11 @@ export type Framing =
 const MAX_INTERIM = 8;
 const WITHIN = "the response head";
 
-/** Reads the final response's head; interim ones (1xx) are passed over. */
-export async function readResponseHead(input: HttpInput): Promise<ResponseHead> {
+/** Reads the final response's head; interim ones (1xx) are passed over. 101 is one where an upgrade was asked for. */
+export async function readResponseHead(input: HttpInput, isUpgrade = false): Promise<ResponseHead> {
   for (let interim = 0; interim <= MAX_INTERIM; interim++) {
     const head = await readOneHead(input);
-    if (head.status >= 200) return head;
+    if (head.status >= 200 || (isUpgrade && head.status === 101)) return head;
     if (head.status === 101) throw badStatusLine("the server switches protocols without having been asked");
   }
   throw headLimit(`more than ${MAX_INTERIM} interim responses`);
