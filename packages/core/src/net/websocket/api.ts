@@ -14,9 +14,9 @@ export interface TorWebSocketOptions {
   readonly signal?: AbortSignal;
 }
 
-/** An `error` event. On the web it says nothing; here it says what went wrong. */
+/** An `error` event. On the web it says nothing; here it says what went wrong. Optional, so that the web's own type fits. */
 export interface TorWebSocketErrorEvent extends Event {
-  readonly error: TorError;
+  readonly error?: TorError;
 }
 
 interface WebSocketEvents {
@@ -26,8 +26,9 @@ interface WebSocketEvents {
   close: CloseEvent;
 }
 
-/** Compared as methods are, so that the web's own types take it. */
-export type EventHandler<E> = { handle(event: E): unknown }["handle"] | null;
+export type ReadyState = 0 | 1 | 2 | 3;
+
+export type EventHandler<E> = ((event: E) => unknown) | null;
 
 type Listener<E> = EventHandler<E> | { handleEvent(event: E): unknown };
 
@@ -39,7 +40,7 @@ export interface TorWebSocket extends EventTarget {
   /** As it is connected to: `ws:` or `wss:`. */
   readonly url: string;
   /** One of CONNECTING, OPEN, CLOSING, CLOSED. */
-  readonly readyState: number;
+  readonly readyState: ReadyState;
   /** Bytes handed to `send` that the stream has not taken yet; what is sent too late stays in it. */
   readonly bufferedAmount: number;
   /** Always "": none is offered. */

@@ -8,6 +8,7 @@ import type { Clock } from "../../base/ports.ts";
 import { giveWay } from "../../base/turn.ts";
 import type { SecureOpener, StreamOpener, StreamRequest } from "../api.ts";
 import { HttpInput } from "../http/input.ts";
+import type { ReadyState } from "./api.ts";
 import { bufferFull, closeCodeOf, timedOut } from "./errors.ts";
 import { closePayload } from "./frame.ts";
 import { handshakeAnswer, handshakeRequest, makeKey } from "./handshake.ts";
@@ -70,7 +71,7 @@ export class Connection {
   readonly #abort = new AbortController();
   readonly #over = deferred();
   #forget = () => {};
-  #state = CONNECTING;
+  #state: ReadyState = CONNECTING;
   #isFinishing = false;
   #stream: ByteStream | undefined;
   #outbox: Outbox | undefined;
@@ -78,11 +79,11 @@ export class Connection {
   constructor(context: WebSocketContext, request: SocketRequest, listener: ConnectionListener) {
     this.#context = context;
     this.#listener = listener;
-    void this.#run(request).catch((error) => this.#fail(error));
     this.#forget = onAbort(request.signal, (error) => this.#fail(error));
+    void this.#run(request).catch((error) => this.#fail(error));
   }
 
-  get state(): number {
+  get state(): ReadyState {
     return this.#state;
   }
 

@@ -5,6 +5,7 @@ import { utf8 } from "../../base/encoding.ts";
 import { bytesOf } from "../socket.ts";
 import type {
   EventHandler,
+  ReadyState,
   TorWebSocket,
   TorWebSocketConstructor,
   TorWebSocketErrorEvent,
@@ -68,7 +69,7 @@ class BaseWebSocket extends EventTarget implements TorWebSocket {
     return this.#url.href;
   }
 
-  get readyState(): number {
+  get readyState(): ReadyState {
     return this.#connection.state;
   }
 

@@ -59,7 +59,7 @@ export class Peer {
   readonly socket: Socket;
   readonly frames: Frame[] = [];
   head = "";
-  #rest = Buffer.alloc(0);
+  #rest: Buffer = Buffer.alloc(0);
   ended = false;
 
   constructor(socket: Socket) {
@@ -107,27 +107,31 @@ export class Peer {
   }
 
   #take(chunk: Buffer): void {
-    this.#rest = Buffer.concat([this.#rest, chunk]);
-    for (;;) {
-      const [first, second] = this.#rest;
-      if (first === undefined || second === undefined) return;
-      const short = second & 127;
-      const size = short === 126 ? 4 : short === 127 ? 10 : 2;
-      if (this.#rest.length < size) return;
-      const length =
-        short === 126
-          ? this.#rest.readUInt16BE(2)
-          : short === 127
-            ? Number(this.#rest.readBigUInt64BE(2))
-            : short;
-      if (this.#rest.length < size + 4 + length) return;
-      expect(second & 128, "a client's frame is masked").toBe(128);
-      const mask = Buffer.from(this.#rest.subarray(size, size + 4));
-      const payload = Buffer.from(this.#rest.subarray(size + 4, size + 4 + length));
-      for (let i = 0; i < length; i++) payload[i] = (payload[i] as number) ^ (mask[i & 3] as number);
-      this.frames.push({ first, mask, payload });
-      this.#rest = this.#rest.subarray(size + 4 + length);
-    }
+    const { frames, rest } = clientFrames(Buffer.concat([this.#rest, chunk]));
+    this.frames.push(...frames);
+    this.#rest = rest;
+  }
+}
+
+/** The whole frames at the beginning of what a client sent, unmasked, and what is left. */
+export function clientFrames(bytes: Buffer): { frames: Frame[]; rest: Buffer<ArrayBuffer> } {
+  const frames: Frame[] = [];
+  let rest = Buffer.from(bytes);
+  for (;;) {
+    const [first = 0, second = 0] = rest;
+    const short = second & 127;
+    const size = short === 126 ? 4 : short === 127 ? 10 : 2;
+    if (rest.length < size) return { frames, rest };
+    const length =
+      short === 126 ? rest.readUInt16BE(2) : short === 127 ? Number(rest.readBigUInt64BE(2)) : short;
+    if (rest.length < size + 4 + length) return { frames, rest };
+    expect(second & 128, "a client's frame is masked").toBe(128);
+    const mask = rest.subarray(size, size + 4);
+    const payload = rest
+      .subarray(size + 4, size + 4 + length)
+      .map((byte, i) => byte ^ (mask[i & 3] as number));
+    frames.push({ first, mask, payload: Buffer.from(payload) });
+    rest = rest.subarray(size + 4 + length);
   }
 }
 
