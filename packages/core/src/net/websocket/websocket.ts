@@ -145,11 +145,18 @@ class BaseWebSocket extends EventTarget implements TorWebSocket {
 
 /** The constructor of WebSockets that are opened so. */
 export function makeWebSocket(context: WebSocketContext): TorWebSocketConstructor {
-  return class WebSocket extends BaseWebSocket {
+  class WebSocket extends BaseWebSocket {
     constructor(url: string | URL, protocols: string | Iterable<string> | TorWebSocketOptions = []) {
+      if (url === undefined) throw new TypeError("a WebSocket needs a URL");
       super(context, url, protocols);
     }
-  };
+  }
+  // All members stand on its own prototype, and can be enumerated, as on the web: other code replaces them there.
+  const { constructor: _, ...members } = Object.getOwnPropertyDescriptors(BaseWebSocket.prototype);
+  for (const member of Object.values(members)) member.enumerable = true;
+  Object.defineProperties(WebSocket.prototype, members);
+  Object.setPrototypeOf(WebSocket.prototype, EventTarget.prototype);
+  return WebSocket;
 }
 
 /** A copy of the bytes, or the Blob, which never changes; undefined for anything that is text. */

@@ -60,6 +60,12 @@ describe("the constructor", () => {
     expect(thrown(() => new WebSocket("ws://site.example/", protocols))).toBe("SyntaxError");
   });
 
+  it("needs a URL, and new", async () => {
+    const WebSocket = (await serve()).WebSocket as unknown as (new () => object) & (() => object);
+    expect(thrown(() => new WebSocket())).toBe("TypeError");
+    expect(thrown(() => WebSocket())).toBe("TypeError");
+  });
+
   it("is the web's: drop-in by type, one class for each view, constants on both sides", async () => {
     const { WebSocket } = await serve();
     const dropIn: typeof globalThis.WebSocket = WebSocket;
@@ -74,6 +80,11 @@ describe("the constructor", () => {
     }
     expect((await serve()).WebSocket).not.toBe(WebSocket);
     socket.close();
+    const members =
+      "url readyState bufferedAmount extensions protocol binaryType send close onopen onclose".split(" ");
+    for (const name of members) expect(Object.keys(WebSocket.prototype)).toContain(name);
+    expect(Object.getPrototypeOf(WebSocket.prototype)).toBe(EventTarget.prototype);
+    expect(Reflect.ownKeys(WebSocket.prototype)).toContain(Symbol.toStringTag);
   });
 });
 
