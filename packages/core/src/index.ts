@@ -50,6 +50,12 @@ export type { TorFetchInit } from "./net/fetch.ts";
 export { TorFetchError } from "./net/fetch-error.ts";
 export type { FetchProgress } from "./net/progress.ts";
 export type { TorSocket, TorSocketInfo, TorSocketOptions } from "./net/socket.ts";
+export type {
+  TorWebSocket,
+  TorWebSocketConstructor,
+  TorWebSocketErrorEvent,
+  TorWebSocketOptions,
+} from "./net/websocket/api.ts";
 export type { BridgeSuspicion, BridgeUse } from "./path/bridge-watch.ts";
 export type { ExitCountryOptions, GeoData } from "./path/geo.ts";
 export type { GuardEvent } from "./path/guards/sample.ts";

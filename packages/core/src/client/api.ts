@@ -5,6 +5,7 @@ import type { LogEvent } from "../base/ports.ts";
 import type { ResolvedAddress } from "../circuit/api.ts";
 import type { TorFetchInit } from "../net/fetch.ts";
 import type { TorSocket, TorSocketOptions } from "../net/socket.ts";
+import type { TorWebSocketConstructor } from "../net/websocket/api.ts";
 import type { BridgeSuspicion } from "../path/bridge-watch.ts";
 import type { GuardEvent } from "../path/guards/sample.ts";
 import type { CircuitInfo } from "../path/registry.ts";
@@ -47,6 +48,8 @@ export interface TorClientEvents {
 
 /** What opens streams and resolves names; see TorView. */
 export interface TorViewLike {
+  /** The web's `WebSocket`, over Tor; its `error` events say what went wrong. */
+  readonly WebSocket: TorWebSocketConstructor;
   /** `fetch` over Tor (Fetch standard 5.6), `http:` only. @throws TypeError with `kind` and `code`, or the signal's reason */
   fetch(input: string | URL | Request, init?: TorFetchInit): Promise<Response>;
   /** A TCP connection over Tor, as in the WinterTC sockets API; failures settle its promises, with TorErrors. */

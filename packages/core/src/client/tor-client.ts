@@ -1,5 +1,5 @@
 // TorClient, the public API: a Tor client for any JavaScript runtime. One client stands for one network and one store.
-// Not in this room: protocol; which relays, when and why (path). Not yet here: WebSocket, onion services.
+// Not in this room: protocol; which relays, when and why (path). Not yet here: onion services.
 
 import { type DetailEvent, TypedEventTarget } from "../base/events.ts";
 import type { Clock, Log } from "../base/ports.ts";
@@ -8,6 +8,7 @@ import type { StreamOpener } from "../net/api.ts";
 import { Fetcher, type TorFetchInit } from "../net/fetch.ts";
 import { SecureStreams, type TlsSettings } from "../net/secure.ts";
 import type { TorSocket, TorSocketOptions } from "../net/socket.ts";
+import type { TorWebSocketConstructor } from "../net/websocket/api.ts";
 import type { CircuitInfo } from "../path/registry.ts";
 import { Activity } from "./activity.ts";
 import type { ResolveOptions, SocketAddress, TorClientEvents, TorClientLike } from "./api.ts";
@@ -25,6 +26,8 @@ import { TorView } from "./view.ts";
 /** A Tor client. It does nothing until its first use; `close()` it when it is no longer needed. */
 export class TorClient extends TypedEventTarget<TorClientEvents> implements TorClientLike {
   readonly guards: Guards;
+  /** The web's `WebSocket`, over Tor. */
+  readonly WebSocket: TorWebSocketConstructor;
   readonly #engine: Engine<NetworkStack>;
   readonly #clock: Clock;
   readonly #meter = new Meter((metric) => this.emit("metric", metric));
@@ -54,6 +57,7 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
     const engine = this.#engine;
     this.guards = new Guards(engine.network.guards, () => engine.load(), checked.clock);
     this.#view = new TorView({ opener: engine.opener, tls: this.#tls, fetcher: this.#fetcher }, []);
+    this.WebSocket = this.#view.WebSocket;
   }
 
   /** As of any EventTarget. `metric` events are made once somebody has listened to them. */

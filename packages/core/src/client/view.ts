@@ -2,11 +2,14 @@
 
 import { badApiUsage } from "../base/errors.ts";
 import type { ResolvedAddress } from "../circuit/api.ts";
-import type { NameResolver, SecureOpener, StreamOpener } from "../net/api.ts";
+import type { NameResolver, SocketOpener, StreamOpener } from "../net/api.ts";
 import type { Fetcher, TorFetchInit } from "../net/fetch.ts";
 import { parseDestination } from "../net/host.ts";
 import { SecureStreams, type TlsSettings } from "../net/secure.ts";
 import { connect, type TorSocket, type TorSocketOptions } from "../net/socket.ts";
+import type { TorWebSocketConstructor } from "../net/websocket/api.ts";
+import { openThrough } from "../net/websocket/connection.ts";
+import { makeWebSocket } from "../net/websocket/websocket.ts";
 import type { ResolveOptions, SocketAddress, TorViewLike } from "./api.ts";
 
 /** What all views of a client have in common. */
@@ -18,9 +21,11 @@ export interface ViewParts {
 
 /** Streams opened through one view share circuits only among themselves. */
 export class TorView implements TorViewLike {
+  /** The web's `WebSocket`, over Tor. */
+  readonly WebSocket: TorWebSocketConstructor;
   readonly #parts: ViewParts;
   readonly #keys: readonly string[];
-  readonly #streams: SecureOpener;
+  readonly #streams: SocketOpener;
 
   /** @param keys the isolation keys of the views that this one is within, the outermost first */
   constructor(parts: ViewParts, keys: readonly string[]) {
@@ -30,6 +35,7 @@ export class TorView implements TorViewLike {
     const openStream: StreamOpener["openStream"] = (request) =>
       opener.openStream({ ...request, isolation: this.#within(request.isolation) });
     this.#streams = new SecureStreams({ openStream }, tls);
+    this.WebSocket = makeWebSocket({ open: openThrough(this.#streams), clock: tls.clock });
   }
 
   /** `fetch` over Tor. @throws a TypeError with `kind` and `code`, or the signal's reason */

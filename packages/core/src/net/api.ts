@@ -49,6 +49,10 @@ export interface SecureRequest extends StreamRequest, SecureParameters {}
 export interface SecureOpener extends StreamOpener {
   /** @throws TorError `remote-tls` where the server cannot prove who it is, or what `openStream` throws */
   openSecure(request: SecureRequest): Promise<SecureStream>;
+}
+
+/** What sockets need besides: TLS in the middle of a stream. */
+export interface SocketOpener extends SecureOpener {
   /** The same over a stream that is open, which belongs to the outcome from then on. */
   secure(stream: TorStream, request: SecureRequest): Promise<SecureStream>;
 }

@@ -5,7 +5,7 @@ import { abortable, settledWithin, throwIfAborted } from "../base/abort.ts";
 import { systemClock } from "../base/clock.ts";
 import { badApiUsage, type TorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
-import type { SecureOpener, StreamOpener } from "./api.ts";
+import type { SecureOpener } from "./api.ts";
 import { type ConnectionOptions, connectionOpener } from "./connections/open.ts";
 import { ConnectionPool } from "./connections/pool.ts";
 import { dataResponse } from "./data-url.ts";
@@ -45,8 +45,7 @@ export class Fetcher {
   readonly #pool: ConnectionPool;
   readonly #clock: Clock;
 
-  /** @param opener one without TLS has `https:` refused */
-  constructor(opener: StreamOpener | SecureOpener, options: FetcherOptions = {}) {
+  constructor(opener: SecureOpener, options: FetcherOptions = {}) {
     const { clock = systemClock, idleTimeout = IDLE_TIMEOUT, maxAge = MAX_AGE } = options;
     this.#clock = clock;
     this.#pool = new ConnectionPool({

@@ -7,7 +7,7 @@ import type { Ciphers, Clock } from "../base/ports.ts";
 import type { TorStream } from "../circuit/api.ts";
 import type { VerifyChain } from "../tls/api.ts";
 import { connectTls, type TlsConnection } from "../tls/connect.ts";
-import type { SecureOpener, SecureRequest, SecureStream, StreamOpener, StreamRequest } from "./api.ts";
+import type { SecureRequest, SecureStream, SocketOpener, StreamOpener, StreamRequest } from "./api.ts";
 
 /** What all TLS connections of a client have in common. */
 export interface TlsSettings {
@@ -20,7 +20,7 @@ export interface TlsSettings {
 /** Milliseconds for a handshake, the exit's connecting included, which is tried three times 15 s. */
 const HANDSHAKE_TIMEOUT = 60_000;
 
-export class SecureStreams implements SecureOpener {
+export class SecureStreams implements SocketOpener {
   readonly #opener: StreamOpener;
   readonly #settings: TlsSettings;
 

@@ -2,7 +2,7 @@
 // Not here: TLS itself (secure.ts), and the socket's streams (socket-streams.ts).
 
 import { badApiUsage } from "../base/errors.ts";
-import type { SecureOpener, SecureParameters } from "./api.ts";
+import type { SecureParameters, SocketOpener } from "./api.ts";
 import { type Destination, parseDestination } from "./host.ts";
 import { Socket } from "./socket-streams.ts";
 
@@ -59,7 +59,7 @@ export interface TorSocket {
  * @throws TorError `bad-api-usage` for arguments that can never work
  */
 export function connect(
-  opener: SecureOpener,
+  opener: SocketOpener,
   address: string | { hostname: string; port: number },
   options: TorSocketOptions = {},
 ): TorSocket {

@@ -289,7 +289,12 @@ describe("isolation", () => {
   const keyOf = async (use: (view: TorView) => TorView, isolation?: string) => {
     const requests: ResolveRequest[] = [];
     const opener = deafOpener(requests);
-    const view = use(new TorView({ opener, tls: NO_TLS, fetcher: new Fetcher(opener) }, []));
+    const view = use(
+      new TorView(
+        { opener, tls: NO_TLS, fetcher: new Fetcher({ ...opener, openSecure: opener.openStream }) },
+        [],
+      ),
+    );
     await view.fetch("http://example.com/", isolation === undefined ? {} : { isolation }).catch(() => {});
     return requests[0]?.isolation;
   };
@@ -313,7 +318,10 @@ describe("isolation", () => {
   it("reaches sockets as well", async () => {
     const requests: ResolveRequest[] = [];
     const opener = deafOpener(requests);
-    const view = new TorView({ opener, tls: NO_TLS, fetcher: new Fetcher(opener) }, []).isolate("wallet");
+    const view = new TorView(
+      { opener, tls: NO_TLS, fetcher: new Fetcher({ ...opener, openSecure: opener.openStream }) },
+      [],
+    ).isolate("wallet");
     await view.connect("example.com:80", { isolation: "x" }).opened.catch(() => {});
     expect(requests[0]?.isolation).toBe('[["wallet"],"x"]');
   });
@@ -321,7 +329,10 @@ describe("isolation", () => {
   it("reaches names to resolve as well, which are read as hosts are elsewhere", async () => {
     const requests: ResolveRequest[] = [];
     const opener = deafOpener(requests);
-    const view = new TorView({ opener, tls: NO_TLS, fetcher: new Fetcher(opener) }, []).isolate("wallet");
+    const view = new TorView(
+      { opener, tls: NO_TLS, fetcher: new Fetcher({ ...opener, openSecure: opener.openStream }) },
+      [],
+    ).isolate("wallet");
     const { signal } = new AbortController();
     await expect(view.resolve("Bücher.EXAMPLE", { isolation: "x", signal })).rejects.toBe(UNREACHABLE);
     expect(requests).toEqual([{ hostname: "xn--bcher-kva.example", isolation: '[["wallet"],"x"]', signal }]);

@@ -1,7 +1,7 @@
 // fetch as it flows: aborted in each phase, held back by whoever is slow.
 
 import { describe, expect, it } from "vitest";
-import { cut, rejection, scriptedOpener, scriptedStream, torFetch } from "./streams.ts";
+import { cut, rejection, scriptedOpener, scriptedStream, torFetch, withoutTls } from "./streams.ts";
 import { webForEachTest } from "./web.ts";
 
 const web = webForEachTest();
@@ -28,12 +28,12 @@ describe("an abort", () => {
     const controller = new AbortController();
     const late = scriptedStream([], "open");
     let give = () => {};
-    const slow = {
+    const slow = withoutTls({
       openStream: () =>
         new Promise<typeof late>((resolve) => {
           give = () => resolve(late);
         }),
-    };
+    });
     const pending = rejection(torFetch(slow, "http://a.example/", { signal: controller.signal }));
     await Promise.resolve();
     await new Promise((resolve) => setImmediate(resolve));

@@ -20,7 +20,6 @@ function secureOpener(protocol: string | undefined) {
       const stream = await web.opener.openStream(request);
       return { ...stream, applicationProtocol: protocol };
     },
-    secure: async () => expect.unreachable(),
   };
   return { opener, asked };
 }

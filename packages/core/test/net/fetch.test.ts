@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { isTorError, TorError } from "../../src/base/errors.ts";
 import type { TorFetchInit } from "../../src/net/fetch.ts";
 import { TorFetchError } from "../../src/net/fetch-error.ts";
-import { cut, rejection, scriptedOpener, scriptedStream, torFetch } from "./streams.ts";
+import { cut, rejection, scriptedOpener, scriptedStream, torFetch, withoutTls } from "./streams.ts";
 import { requestBody, webForEachTest } from "./web.ts";
 
 const web = webForEachTest();
@@ -92,7 +92,6 @@ describe("a fetch", () => {
 
 describe("what fetch refuses", () => {
   const refusals: [what: string, url: string, code: string][] = [
-    ["https: without TLS", "https://a.example/", "ALLIUM_E_HTTPS_UNSUPPORTED"],
     ["other schemes", "ftp://a.example/", "ALLIUM_E_FETCH_SCHEME"],
     ["blob:", "blob:http://a.example/uuid", "ALLIUM_E_FETCH_SCHEME"],
     ["about:", "about:blank", "ALLIUM_E_FETCH_SCHEME"],
@@ -148,7 +147,7 @@ describe("what fetch refuses", () => {
   it("and what the network refuses keeps its kind", async () => {
     const refusal = new TorError("exit-policy", "ALLIUM_E_TEST", "no exit", { retryAfter: 5 });
     const error = await rejection(
-      torFetch({ openStream: () => Promise.reject(refusal) }, "http://a.example/"),
+      torFetch(withoutTls({ openStream: () => Promise.reject(refusal) }), "http://a.example/"),
     );
     expect(error).toBeInstanceOf(TypeError);
     expect(error).toMatchObject({

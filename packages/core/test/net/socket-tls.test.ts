@@ -4,7 +4,7 @@
 import { describe, expect, it } from "vitest";
 import { TorError } from "../../src/base/errors.ts";
 import type { TorStream } from "../../src/circuit/api.ts";
-import type { SecureOpener, SecureRequest, SecureStream } from "../../src/net/api.ts";
+import type { SecureRequest, SecureStream, SocketOpener } from "../../src/net/api.ts";
 import { connect, type TorSocket } from "../../src/net/socket.ts";
 import { rejection, type ScriptedStream, scriptedStream } from "./streams.ts";
 
@@ -19,7 +19,7 @@ function opener(stream: TorStream, applicationProtocol?: string) {
     ...{ read: () => over.read(), write: (data) => over.write(data), close: (why) => over.close(why) },
     applicationProtocol,
   });
-  const made: SecureOpener = {
+  const made: SocketOpener = {
     async openStream(request) {
       asked.push(["plain", request]);
       return stream;

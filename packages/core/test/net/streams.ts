@@ -9,7 +9,7 @@ import { utf8 } from "../../src/base/encoding.ts";
 import { TorError } from "../../src/base/errors.ts";
 import type { Clock } from "../../src/base/ports.ts";
 import type { TorStream } from "../../src/circuit/api.ts";
-import type { SecureOpener, StreamOpener, StreamRequest } from "../../src/net/api.ts";
+import type { SecureOpener, SocketOpener, StreamOpener, StreamRequest } from "../../src/net/api.ts";
 import { Fetcher, type FetcherOptions, type TorFetchInit } from "../../src/net/fetch.ts";
 import { Http1Connection } from "../../src/net/http/http1.ts";
 
@@ -65,14 +65,14 @@ export function socketStream(socket: Socket): TorStream {
 }
 
 /** An opener of plain streams alone. */
-export function withoutTls<T extends StreamOpener>(opener: T): T & SecureOpener {
+export function withoutTls<T extends StreamOpener>(opener: T): T & SocketOpener {
   const refuse = async () => {
     throw new Error("no TLS was expected");
   };
   return Object.assign(opener, { openSecure: refuse, secure: refuse });
 }
 
-export interface TestOpener extends SecureOpener {
+export interface TestOpener extends SocketOpener {
   readonly requests: StreamRequest[];
   readonly streams: TorStream[];
   /** How many streams are open. */
@@ -169,7 +169,7 @@ export function scriptedStream(
 }
 
 /** Opens this one stream, for each request anew. */
-export function scriptedOpener(make: (request: StreamRequest) => TorStream): SecureOpener {
+export function scriptedOpener(make: (request: StreamRequest) => TorStream): SocketOpener {
   return withoutTls({ openStream: async (request: StreamRequest) => make(request) });
 }
 
@@ -248,7 +248,7 @@ export function http1(stream: ByteStream, clock: Clock = systemClock): Http1Conn
 
 /** One fetch, by a fetcher of its own. */
 export function torFetch(
-  opener: StreamOpener,
+  opener: SecureOpener,
   input: string | URL | Request,
   init?: TorFetchInit,
   options?: FetcherOptions,

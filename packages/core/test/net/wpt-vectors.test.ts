@@ -2,13 +2,13 @@
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { rejection, scriptedOpener, scriptedStream, torFetch } from "./streams.ts";
+import { rejection, scriptedOpener, scriptedStream, torFetch, withoutTls } from "./streams.ts";
 
 function vectors<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`vectors/${name}.json`, import.meta.url), "utf8"));
 }
 
-const nobody = { openStream: () => Promise.reject(new Error("nobody is to be asked")) };
+const nobody = withoutTls({ openStream: () => Promise.reject(new Error("nobody is to be asked")) });
 
 describe("fetch/data-urls/processing.any.js", () => {
   for (const [url, type, bytes] of vectors<[string, string | null, number[]][]>("data-urls")) {

@@ -20,8 +20,16 @@ import type {
   TorSocket,
   TorSocketOptions,
   TorViewLike,
+  TorWebSocketConstructor,
 } from "@allium/core";
-import { badApiUsage, nestedKeys, parseDestination, TypedEventTarget } from "@allium/core/internal";
+import { systemClock } from "@allium/core";
+import {
+  badApiUsage,
+  makeWebSocket,
+  nestedKeys,
+  parseDestination,
+  TypedEventTarget,
+} from "@allium/core/internal";
 import { type Check, flag, listOf, object, plain, text, whole } from "./check.ts";
 import { Connection, type ErrorSource } from "./connection.ts";
 import { closedError, limitError } from "./errors.ts";
@@ -29,6 +37,7 @@ import type { PortLike } from "./link.ts";
 import { type EventAnswer, MAX_JSON, MAX_KEY, MAX_KEYS } from "./protocol.ts";
 import { remoteFetch } from "./remote-fetch.ts";
 import { remoteConnect } from "./remote-socket.ts";
+import { socketStream } from "./socket-stream.ts";
 
 const addresses = listOf(
   object<ResolvedAddress>({ address: text(64), ttl: whole(0, 2 ** 32) }),
@@ -41,12 +50,29 @@ const guardState = plain<GuardState>(MAX_JSON);
 const nothing: Check<void> = () => {};
 
 class RemoteView implements TorViewLike {
+  readonly WebSocket: TorWebSocketConstructor;
   readonly #connection: Connection;
   readonly #keys: readonly string[];
 
   constructor(connection: Connection, keys: readonly string[]) {
     this.#connection = connection;
     this.#keys = keys;
+    // Frames are made and read here; the worker carries their bytes, and does TLS where there is any.
+    this.WebSocket = makeWebSocket({
+      open: async ({ hostname, port, isolation, signal }, isSecure) =>
+        socketStream(
+          this.connect(
+            { hostname, port },
+            {
+              ...(isSecure && { secureTransport: "on", alpn: ["http/1.1"] }),
+              ...(isolation !== undefined && { isolation }),
+              ...(signal !== undefined && { signal }),
+            },
+          ),
+          systemClock,
+        ),
+      clock: systemClock,
+    });
   }
 
   fetch(input: string | URL | Request, init?: TorFetchInit): Promise<Response> {
@@ -79,6 +105,8 @@ class RemoteView implements TorViewLike {
 /** A client whose work is done in a worker. `close()` ends what this page began there, and the client with its last page. */
 export class RemoteTorClient extends TypedEventTarget<TorClientEvents> implements TorClientLike {
   readonly guards: TorClientLike["guards"];
+  /** The web's `WebSocket`, over Tor. */
+  readonly WebSocket: TorWebSocketConstructor;
   readonly #connection: Connection;
   readonly #view: RemoteView;
   #circuits = new Map<number, CircuitInfo>();
@@ -95,6 +123,7 @@ export class RemoteTorClient extends TypedEventTarget<TorClientEvents> implement
     });
     this.#connection = connection;
     this.#view = new RemoteView(connection, []);
+    this.WebSocket = this.#view.WebSocket;
     this.guards = {
       export: () => connection.ask((id) => ({ type: "exportGuards", id }), guardState),
       import: async (state) => {

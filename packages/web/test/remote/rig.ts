@@ -19,8 +19,8 @@ import type {
   TorSocketOptions,
   TorViewLike,
 } from "@allium/core";
-import { isTorError, TorError } from "@allium/core";
-import { TypedEventTarget } from "@allium/core/internal";
+import { isTorError, systemClock, TorError } from "@allium/core";
+import { makeWebSocket, TypedEventTarget } from "@allium/core/internal";
 import { onTestFinished } from "vitest";
 import { connectTorClient, type PortLike, serveTorClient } from "../../src/remote/index.ts";
 
@@ -41,7 +41,14 @@ export function circuit(id: number, state: CircuitInfo["state"]): CircuitInfo {
   return { id, purpose: "general", state, hops };
 }
 
+/** The worker never opens a WebSocket: frames are the page's. */
+const noWebSocket = makeWebSocket({
+  open: () => Promise.reject(new Error("no WebSocket was expected")),
+  clock: systemClock,
+});
+
 export class FakeClient extends TypedEventTarget<TorClientEvents> implements TorClientLike {
+  readonly WebSocket = noWebSocket;
   status: ClientStatus = { fraction: 0.5, phase: "microdescriptors", ready: false };
   open: CircuitInfo[] = [];
   readonly calls: Call[] = [];
@@ -125,6 +132,7 @@ export class FakeClient extends TypedEventTarget<TorClientEvents> implements Tor
 }
 
 class FakeView implements TorViewLike {
+  readonly WebSocket = noWebSocket;
   readonly #client: FakeClient;
   readonly #keys: readonly string[];
 

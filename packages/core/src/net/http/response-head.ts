@@ -27,11 +27,11 @@ const MAX_INTERIM = 8;
 const WITHIN = "the response head";
 const FRAMING = ["transfer-encoding", "content-length"];
 
-/** Reads the final response's head; interim ones (1xx) are passed over. */
-export async function readResponseHead(input: HttpInput): Promise<Http1Head> {
+/** Reads the final response's head; interim ones (1xx) are passed over. 101 is one where an upgrade was asked for. */
+export async function readResponseHead(input: HttpInput, isUpgrade = false): Promise<Http1Head> {
   for (let interim = 0; interim <= MAX_INTERIM; interim++) {
     const head = await readOneHead(input);
-    if (head.status >= 200) return head;
+    if (head.status >= 200 || (isUpgrade && head.status === 101)) return head;
     // Whoever sees a body in an interim response sees another response behind it (RFC 9112 6.1, 6.2).
     if (FRAMING.some((name) => valuesOf(head.fields, name).length > 0)) {
       throw badFraming("an interim response with a body");
