@@ -32,6 +32,11 @@ export function headLimit(message: string): TorError {
   return new TorError("limit", "ALLIUM_E_HTTP_LIMIT", message);
 }
 
+/** The server surely did nothing about the request: it may be sent again on another connection (RFC 9113 8.7). */
+export function unprocessed(message: string, cause?: unknown): TorError {
+  return new TorError("remote-refused", "ALLIUM_E_HTTP_UNPROCESSED", message, { cause });
+}
+
 /** The caller's method, target or header cannot be written as HTTP. */
 export function badRequest(message: string): TorError {
   return badApiUsage("ALLIUM_E_HTTP_REQUEST", message);

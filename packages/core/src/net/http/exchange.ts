@@ -55,7 +55,8 @@ export async function exchange(stream: ByteStream, request: HttpRequest): Promis
   }
 }
 
-function lengthOf({ head, body }: HttpRequest): RequestHead["bodyLength"] {
+/** What the head says of the body's length. */
+export function lengthOf({ head, body }: HttpRequest): RequestHead["bodyLength"] {
   if (body !== undefined) return body.length ?? "chunked";
   // Servers expect a length where the method usually has a body (RFC 9110 8.6).
   return head.method === "POST" || head.method === "PUT" ? 0 : undefined;
