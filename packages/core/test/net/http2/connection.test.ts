@@ -175,6 +175,21 @@ describe("a response", () => {
     expect((await third.response).body).toBeUndefined();
   });
 
+  it("is not disturbed by bits that are reserved (4.1, 6.8, 6.9)", async () => {
+    const { peer, response } = await asked(post([new Uint8Array(65_536)], 65_536));
+    const frames = [F.WINDOW_UPDATE, F.WINDOW_UPDATE, F.GOAWAY].map((type, id) =>
+      F.numbersFrame(type, id % 2, 2 ** 31 + 1, ...(type === F.GOAWAY ? [0] : [])),
+    );
+    for (const frame of [...frames, headers(1, OK, END)]) {
+      frame[5] = (frame[5] as number) | 0x80;
+      peer.send(frame);
+    }
+    expect((await response).status).toBe(200);
+    await turn();
+    expect(peer.of(F.DATA).at(-1)?.flags).toBe(F.END_STREAM);
+    expect(peer.connection.active).toBe(0);
+  });
+
   it("is not disturbed by frames that nobody knows", async () => {
     const { peer, response } = await asked();
     peer.send(

@@ -114,6 +114,17 @@ describe("the window of a stream", () => {
   });
 });
 
+it("the window of a stream is not given back once the server has given it up", async () => {
+  const { peer, response } = await asked();
+  peer.send(headers(1, OK));
+  send(peer, 1, 131_072);
+  peer.send(F.numbersFrame(F.RST_STREAM, 1, 2));
+  await response;
+  await turn();
+  await read(await response, 131_072);
+  expect(allowed(peer, 1)).toBe(0);
+});
+
 describe("the window of the connection", () => {
   it("is given back when data come, so that an unread body stops nobody else", async () => {
     const { peer, response } = await asked();
@@ -146,6 +157,13 @@ describe("the window of the connection", () => {
     expect(allowed(peer, 0)).toBeGreaterThan(12_582_912 - 65_535);
     expect(peer.closedWith).toEqual([]);
   });
+});
+
+it("a piece of a body holds nothing but itself, though it came with much else", async () => {
+  const { peer, response } = await asked();
+  peer.send(headers(1, OK), data(1, new Uint8Array(5000)), F.frame(0x42, 0, 0, FULL));
+  const piece = await (await response).body?.next();
+  expect([piece?.length, piece?.buffer.byteLength]).toEqual([5000, 5000]);
 });
 
 it("tiny frames are put together, so that they cost their bytes and not more", async () => {
@@ -279,6 +297,18 @@ describe("a request's body", () => {
     peer.send(F.numbersFrame(F.WINDOW_UPDATE, 0, 1_000_000));
     await turn();
     expect(peer.of(F.DATA).length).toBe(before);
+  });
+
+  it("is not even ended where the server has given up the request", async () => {
+    const stopped = deferred<unknown>();
+    const open = () => new ReadableStream<Uint8Array>({ cancel: stopped.resolve });
+    const body = { length: undefined, contentType: undefined, replayable: false, open };
+    const { peer, response } = await asked({ head: { ...get().head, method: "POST" }, body });
+    peer.send(F.numbersFrame(F.RST_STREAM, 1, 2));
+    expect((await rejection(response)).code).toBe("ALLIUM_E_HTTP2_RESET");
+    await stopped.promise;
+    await turn();
+    expect(peer.of(F.DATA)).toEqual([]);
   });
 
   it("goes on after the whole response, unless the server says otherwise", async () => {
