@@ -6,13 +6,14 @@ import { systemClock } from "../base/clock.ts";
 import { badApiUsage, type TorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
 import type { SecureOpener } from "./api.ts";
-import { type ConnectionOptions, connectionOpener } from "./connections/open.ts";
+import { connectionOpener } from "./connections/open.ts";
 import { ConnectionPool } from "./connections/pool.ts";
 import { dataResponse } from "./data-url.ts";
 import { fetchRejection } from "./fetch-error.ts";
 import { type FetchRequest, type PreparedRequest, portOf, prepareRequest } from "./fetch-request.ts";
 import { makeResponse } from "./fetch-response.ts";
 import type { HttpResponse } from "./http/exchange.ts";
+import type { Http1Options } from "./http/http1.ts";
 import { discard, readAhead } from "./http/read-ahead.ts";
 import type { RequestBody } from "./http/upload.ts";
 import { type FetchProgress, told } from "./progress.ts";
@@ -29,7 +30,7 @@ export interface TorFetchInit extends RequestInit {
   readonly onProgress?: (progress: FetchProgress) => void;
 }
 
-export interface FetcherOptions extends Partial<ConnectionOptions> {
+export interface FetcherOptions extends Partial<Http1Options> {
   /** Milliseconds after which a connection takes no further request; 10 minutes, as a circuit. */
   readonly maxAge?: number;
 }
@@ -50,7 +51,7 @@ export class Fetcher {
     this.#clock = clock;
     this.#pool = new ConnectionPool({
       ...{ clock, maxAge, waitTimeout: idleTimeout },
-      open: connectionOpener(opener, { ...options, clock, idleTimeout }),
+      open: connectionOpener(opener, { clock, idleTimeout }),
     });
   }
 

@@ -1,11 +1,11 @@
 // https: through whoever does TLS: what is asked of it, and that nothing ever goes in plain text instead.
 
-import { beforeEach, describe, expect, it } from "vitest";
+import { createServer as createHttp2Server } from "node:http2";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { TorError } from "../../src/base/errors.ts";
-import type { SecureOpener, SecureRequest, SecureStream } from "../../src/net/api.ts";
+import type { SecureOpener, SecureRequest } from "../../src/net/api.ts";
 import { Fetcher } from "../../src/net/fetch.ts";
-import type { HttpConnection } from "../../src/net/http/api.ts";
-import { http1, rejection } from "./streams.ts";
+import { listen, loopbackOpener, rejection } from "./streams.ts";
 import { webForEachTest } from "./web.ts";
 
 const web = webForEachTest();
@@ -29,7 +29,7 @@ beforeEach(() => {
 });
 
 describe("https:", () => {
-  it("goes through TLS to port 443, with HTTP/1.1 as the protocol", async () => {
+  it("goes through TLS to port 443, and is offered both versions", async () => {
     const { opener, asked } = secureOpener("http/1.1");
     let host: string | undefined;
     web.handlers["/"] = (request, response) => {
@@ -40,7 +40,9 @@ describe("https:", () => {
     const response = await fetcher.fetch("https://a.example/", { isolation: "key" });
     expect([await response.text(), response.url, host]).toEqual(["ok", "https://a.example/", "a.example"]);
     await (await fetcher.fetch("https://a.example/", { isolation: "key" })).text();
-    expect(asked).toMatchObject([{ hostname: "a.example", port: 443, isolation: "key", alpn: ["http/1.1"] }]);
+    expect(asked).toMatchObject([
+      { hostname: "a.example", port: 443, isolation: "key", alpn: ["h2", "http/1.1"] },
+    ]);
     await (await fetcher.fetch("https://a.example:8443/")).text();
     expect(asked[1]).toMatchObject({ port: 8443 });
     expect(asked.length).toBe(web.opener.requests.length);
@@ -51,20 +53,26 @@ describe("https:", () => {
     expect(await (await fetcher.fetch("https://a.example/")).text()).toBe("ok");
   });
 
-  it("offers HTTP/2 where there is one to speak it, and hands it the stream", async () => {
-    const given: (string | undefined)[] = [];
-    const openHttp2 = (stream: SecureStream): HttpConnection => {
-      given.push(stream.applicationProtocol);
-      return http1(stream);
-    };
-    const chosen = secureOpener("h2");
-    const fetcher = new Fetcher(chosen.opener, { openHttp2 });
-    await (await fetcher.fetch("https://a.example/")).text();
-    await (
-      await new Fetcher(secureOpener("http/1.1").opener, { openHttp2 }).fetch("https://a.example/")
-    ).text();
-    expect(chosen.asked[0]?.alpn).toEqual(["h2", "http/1.1"]);
-    expect(given).toEqual(["h2"]);
+  it("speaks HTTP/2 where the server chooses it, on one connection for all requests of a key", async () => {
+    const server = await listen(createHttp2Server((request, response) => response.end(request.url)));
+    onTestFinished(() => void server.close());
+    const through = loopbackOpener(server);
+    const asked: SecureRequest[] = [];
+    const fetcher = new Fetcher({
+      openStream: () => Promise.reject(new Error("plain text")),
+      async openSecure(request) {
+        asked.push(request);
+        return { ...(await through.openStream(request)), applicationProtocol: "h2" };
+      },
+    });
+    onTestFinished(() => fetcher.close(new TorError("aborted", "ALLIUM_E_TEST", "over")));
+    const get = async (path: string, isolation: string) =>
+      (await fetcher.fetch(`https://a.example${path}`, { isolation })).text();
+    const paths = Array.from({ length: 20 }, (_, n) => `/${n}`);
+    expect(await Promise.all(paths.map((path) => get(path, "a")))).toEqual(paths);
+    expect(asked.length).toBe(1);
+    expect(await get("/", "b")).toBe("/");
+    expect(asked.map(({ alpn }) => alpn)).toEqual(Array(2).fill(["h2", "http/1.1"]));
   });
 
   it("shares no connection with http: of the same host and port", async () => {

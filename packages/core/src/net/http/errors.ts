@@ -47,6 +47,7 @@ export const UNPROCESSED = "ALLIUM_E_HTTP_UNPROCESSED";
 /** A kept connection ended before the answer began: the server may have acted on the request, or not. */
 export const UNANSWERED = "ALLIUM_E_HTTP_UNANSWERED";
 
+/** Such a request may be sent again on another connection, whatever it asks for. */
 export function unprocessed(message: string, cause?: unknown): TorError {
   return new TorError("remote-refused", UNPROCESSED, message, { cause });
 }

@@ -13,7 +13,7 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** Bytes of one section in all, and of one of its lines; Chromium takes 256 KiB. */
 export const MAX_SECTION_BYTES = 131_072;
 /** Field lines of one section. */
-const MAX_FIELDS = 256;
+export const MAX_FIELDS = 256;
 
 export function isToken(text: string): boolean {
   return TOKEN.test(text);

@@ -23,7 +23,7 @@ export type Framing =
   | { readonly kind: "length"; readonly length: number };
 
 /** A server may say 100 or 103 before its answer; more than this is taken for an attempt to keep us busy. */
-const MAX_INTERIM = 8;
+export const MAX_INTERIM = 8;
 const WITHIN = "the response head";
 const FRAMING = ["transfer-encoding", "content-length"];
 
@@ -65,7 +65,7 @@ export function bodyFraming(head: Http1Head, method: string): Framing {
   }
   const length = lengths.length > 0 ? parseLength(lengths) : undefined;
   if (codings.length > 0) checkCodings(codings, head);
-  if (method === "HEAD" || head.status === 204 || head.status === 304) return { kind: "none" };
+  if (isBodyless(method, head.status)) return { kind: "none" };
   if (codings.length > 0) return { kind: "chunked" };
   return length === undefined ? { kind: "close" } : { kind: "length", length };
 }
@@ -95,7 +95,13 @@ export function keepAliveTimeout(fields: Fields): number | undefined {
   return undefined;
 }
 
-function parseLength(values: readonly string[]): number {
+/** Whether an answer with that status to that method has no body, whatever its head says (RFC 9112 6.3). */
+export function isBodyless(method: string, status: number): boolean {
+  return method === "HEAD" || status === 204 || status === 304;
+}
+
+/** The value of the Content-Length fields. @throws TorError when there are several, or it is no number */
+export function parseLength(values: readonly string[]): number {
   const value = values[0] as string;
   if (values.length > 1) throw badFraming("more than one Content-Length");
   // 15 digits stay below 2^53.
