@@ -50,7 +50,7 @@ export interface TorClientEvents {
 export interface TorViewLike {
   /** The web's `WebSocket`, over Tor; its `error` events say what went wrong. */
   readonly WebSocket: TorWebSocketConstructor;
-  /** `fetch` over Tor (Fetch standard 5.6), `http:` only. @throws TypeError with `kind` and `code`, or the signal's reason */
+  /** `fetch` over Tor (Fetch standard 5.6). @throws TypeError with `kind` and `code`, or the signal's reason */
   fetch(input: string | URL | Request, init?: TorFetchInit): Promise<Response>;
   /** A TCP connection over Tor, as in the WinterTC sockets API; failures settle its promises, with TorErrors. */
   connect(address: SocketAddress, options?: TorSocketOptions): TorSocket;
