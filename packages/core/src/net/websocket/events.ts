@@ -67,6 +67,7 @@ export class EventHandlers {
 
   #call(type: string, event: Event): void {
     const handler = this.get(type);
-    if (typeof handler === "function" && handler.call(this.#target, event) === false) event.preventDefault();
+    // What it returns says nothing: none of these events can be cancelled.
+    if (typeof handler === "function") handler.call(this.#target, event);
   }
 }

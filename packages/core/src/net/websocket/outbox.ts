@@ -30,6 +30,7 @@ export interface OutboxListener {
 export class Outbox {
   readonly #stream: Pick<ByteStream, "write">;
   readonly #listener: OutboxListener;
+  readonly #maxWaiting: number;
   readonly #messages: Outgoing[] = [];
   #pongs: Uint8Array[] = [];
   #waiting = 0;
@@ -40,15 +41,16 @@ export class Outbox {
   /** Writes that the stream has taken. */
   writes = 0;
 
-  constructor(stream: Pick<ByteStream, "write">, listener: OutboxListener) {
+  constructor(stream: Pick<ByteStream, "write">, listener: OutboxListener, maxWaiting = MAX_WAITING) {
     this.#stream = stream;
     this.#listener = listener;
+    this.#maxWaiting = maxWaiting;
   }
 
   /** Queues a message, whose bytes may not be changed any more. @returns false when too much waits already */
   send(opcode: number, data: Uint8Array | Blob): boolean {
     const held = data instanceof Uint8Array ? data.length : 0;
-    if (this.#waiting + held > MAX_WAITING) return false;
+    if (this.#waiting + held > this.#maxWaiting) return false;
     this.#waiting += held;
     this.#messages.push({ opcode, data, at: 0 });
     this.#run();

@@ -1,8 +1,10 @@
 // Sending in order, what waits, and every way to an end: by the page, by the server, by silence, by a failure.
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type Deferred, deferred } from "../../../src/base/abort.ts";
 import { TorError } from "../../../src/base/errors.ts";
+import { MessageReader } from "../../../src/net/websocket/message-reader.ts";
+import { Outbox } from "../../../src/net/websocket/outbox.ts";
 import { makeWebSocket } from "../../../src/net/websocket/websocket.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { acceptFor, clientFrames, closeFrame, connected, frame, type Peer, serve, watch } from "./rig.ts";
@@ -157,6 +159,18 @@ describe("send", () => {
     expect(error()?.code).toBe("ALLIUM_E_WS_BUFFER");
   });
 
+  it("counts against that only what has not gone out", async () => {
+    const gate = deferred();
+    const outbox = new Outbox({ write: () => gate.promise }, { taken: () => {}, failed: () => {} }, 100);
+    const message = new Uint8Array(60);
+    expect([outbox.send(2, message), outbox.send(2, new Blob([message]))]).toEqual([true, true]);
+    // The first is on its way by now, the second waits.
+    expect([outbox.send(2, message), outbox.send(2, message)]).toEqual([true, false]);
+    gate.resolve(undefined);
+    await expect.poll(() => outbox.writes).toBe(1);
+    expect(outbox.send(2, message)).toBe(true);
+  });
+
   it("fails the connection for a Blob that cannot be read", async () => {
     const { socket, peer, closed, error } = await connected();
     class Gone extends Blob {
@@ -227,6 +241,23 @@ describe("close", () => {
     expect(socket.bufferedAmount).toBe(5);
   });
 
+  it("says the page's code once, though the server's comes before it has gone out", async () => {
+    const { socket, hold, say, written, closed } = await stalled();
+    const gate = hold();
+    socket.send("first");
+    await pause();
+    socket.send("second");
+    socket.close(4000);
+    say(closeFrame(1000));
+    await pause();
+    gate.resolve(undefined);
+    say(undefined);
+    expect(await closed).toMatchObject({ code: 1000, wasClean: true });
+    const { frames } = clientFrames(Buffer.concat(written.slice(1)));
+    // The server reads no more messages once it has sent its Close frame.
+    expect(frames.map(({ payload }) => payload.toString("hex"))).toEqual(["6669727374", "0fa0"]);
+  });
+
   it("waits 30 s for the server's Close frame, and longer while the stream still takes bytes", async () => {
     const { socket, clock, closed, error, events, hold, closedWith } = await stalled();
     const gate = hold();
@@ -286,6 +317,21 @@ describe("the server's end", () => {
     expect(error()?.code).toBe("ALLIUM_E_TEST_RESET");
   });
 
+  it("by a broken frame is told behind what is on its way, not behind what waits", async () => {
+    const { socket, hold, say, written, closed, closedWith } = await stalled();
+    const gate = hold();
+    socket.send("first");
+    await pause();
+    socket.send("second");
+    say(frame(0x83));
+    await pause();
+    gate.resolve(undefined);
+    await closed;
+    const { frames } = clientFrames(Buffer.concat(written.slice(1)));
+    expect(frames.map(({ payload }) => payload.toString("hex"))).toEqual(["6669727374", "03ea"]);
+    expect(closedWith).toMatchObject([{ code: "ALLIUM_E_WS_FRAME" }]);
+  });
+
   it("by the caller's signal is told to the server as 1001", async () => {
     const { WebSocket, peers } = await serve();
     const controller = new AbortController();
@@ -295,6 +341,19 @@ describe("the server's end", () => {
     expect((await seen.closed).code).toBe(1006);
     expect(seen.error()?.kind).toBe("aborted");
     await expect.poll(() => peers[0]?.closeCode).toBe(1001);
+  });
+
+  it("lets go of the caller's signal", async () => {
+    const { WebSocket, peers } = await serve();
+    const { signal } = new AbortController();
+    const forgotten = vi.spyOn(signal, "removeEventListener");
+    const seen = watch(new WebSocket("ws://site.example/", { signal }));
+    await seen.opened;
+    expect(forgotten).not.toHaveBeenCalled();
+    peers[0]?.send(closeFrame());
+    peers[0]?.socket.end();
+    await seen.closed;
+    expect(forgotten).toHaveBeenCalledOnce();
   });
 });
 
@@ -314,6 +373,13 @@ describe("what a server sends too much of", () => {
     peer.send(frame(0x01, "x".repeat(600)), frame(0x80, "x".repeat(401)));
     await closed;
     expect([error()?.code, events.length]).toEqual(["ALLIUM_E_WS_LIMIT", 4]);
+  });
+
+  it("fragments without end, though all of them are empty", async () => {
+    let sent = 0;
+    const empty = { some: async () => (sent++ === 0 ? Uint8Array.of(1, 0) : new Uint8Array(2)) };
+    await expect(new MessageReader(empty, 1000).next()).rejects.toMatchObject({ code: "ALLIUM_E_WS_LIMIT" });
+    expect(sent).toBe(262_145);
   });
 
   it("lengths that are not in their shortest form, or above 2^63", async () => {

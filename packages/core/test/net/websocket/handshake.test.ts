@@ -1,6 +1,7 @@
 // The opening handshake: what goes out, and each way in which a server's answer is refused.
 
 import { describe, expect, it } from "vitest";
+import { deferred } from "../../../src/base/abort.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { StreamRequest } from "../../../src/net/api.ts";
 import { openThrough } from "../../../src/net/websocket/connection.ts";
@@ -194,6 +195,18 @@ describe("no connection is made", () => {
       expect([seen.error()?.kind, seen.error()?.cause]).toEqual(["aborted", abort && reason]);
       expect([requests[0]?.signal?.aborted, clock.pendingTimers]).toEqual([true, 0]);
     }
+  });
+
+  it("and a stream that comes too late is closed", async () => {
+    const opening = deferred<ReturnType<typeof scriptedStream>>();
+    const WebSocket = makeWebSocket({ open: () => opening.promise, clock: new ManualClock() });
+    const { socket, closed } = watch(new WebSocket("ws://site.example/"));
+    socket.close();
+    await closed;
+    const late = scriptedStream([], "open");
+    opening.resolve(late);
+    await expect.poll(() => late.closedWith).toMatchObject([{ kind: "aborted" }]);
+    expect(late.written).toEqual([]);
   });
 
   it("when the signal has aborted before", async () => {
