@@ -7,7 +7,7 @@ import type { Entity } from "./issue.ts";
 export function rootsFile(
   roots: readonly Entity[],
   date = "2026-01-01",
-  constraints = new Uint8Array(0),
+  constraints: Uint8Array = new Uint8Array(0),
 ): Uint8Array {
   const writer = new Writer()
     .bytes(latin1("ALLIUMROOTS1"))
