@@ -93,5 +93,5 @@ function nameParts(name: Uint8Array): Uint8Array {
 }
 
 function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
-  return bytes.length >= start.length && start.every((byte, i) => byte === bytes[i]);
+  return start.every((byte, i) => byte === bytes[i]);
 }

@@ -83,6 +83,7 @@ describe("a path", () => {
       expect(await verify([leaf, byOther, middle, bad], [root, other])).toBe("fine");
     }
     expect(await verify([leaf, expired, middle, byOther], [root])).toBe("EXPIRED");
+    expect(await verify([leaf, expired, ca({ name: "low" })], [root])).toBe("EXPIRED");
   });
 
   it("does not go round in circles", async () => {

@@ -125,6 +125,15 @@ describeSuite<readonly LimboCase[]>("x509-limbo", "x509-limbo.json.gz", (read) =
     expect((await isAccepted(entry)) === entry.valid).toBe(DEVIATIONS[entry.id] === undefined);
   });
 
+  it.each(cases.filter(({ id }) => id.startsWith("online::")))("$id with Mozilla's roots", async (entry) => {
+    const file = new URL("../../../data/roots.bin", import.meta.url);
+    const store = new TrustStore({ roots: async () => new Uint8Array(readFileSync(file)) });
+    await store.verifier(
+      entry.host as string,
+      clockAt(Date.parse(entry.time as string)),
+    )(entry.chain.map(bytes));
+  });
+
   it("has all the cases that deviate, each for one of the reasons", () => {
     const ids = cases.map(({ id }) => id);
     expect(Object.keys(DEVIATIONS).filter((id) => !ids.includes(id))).toEqual([]);

@@ -8,6 +8,7 @@ import { TestClock } from "../../directory/manual-clock.ts";
 import {
   ca,
   clockAt,
+  constraints,
   dns,
   type Entity,
   failureOf,
@@ -82,6 +83,13 @@ describe("roots", () => {
     expect(await verify([leaf, middle], [root])).toBe("fine");
     expect(await verify([leaf, middle], [root], { roots: other })).toBe("fine");
     expect(await verify([leaf, middle], [], { roots: other })).toBe("UNKNOWN_ISSUER");
+  });
+
+  it("are bound by the constraints that the list has for them", async () => {
+    const bound = (name: string) => async () =>
+      rootsFile([root], undefined, constraints({ permitted: [dns(name)] }));
+    expect(await verify([leaf, middle], [], { roots: bound("example.com") })).toBe("fine");
+    expect(await verify([leaf, middle], [], { roots: bound("example.org") })).toBe("CONSTRAINT");
   });
 
   it("of Mozilla vouch for nobody here", async () => {

@@ -55,6 +55,7 @@ describe("usage", () => {
     ["key usage with a needless zero", "2.5.29.15", bits(0, 0x80)],
     ["key usage with unused bits set", "2.5.29.15", bits(7, 0xc0)],
     ["key usage with eight unused bits", "2.5.29.15", bits(8, 0x80, 0)],
+    ["key usage with 32 unused bits", "2.5.29.15", bits(32, 1)],
     ["key usage with more after it", "2.5.29.15", concat(bits(7, 0x80), der(0x05))],
     ["no names", "2.5.29.17", der(SEQUENCE)],
     ["a name of a universal type", "2.5.29.17", der(SEQUENCE, der(0x16, utf8("a.example")))],
