@@ -1,4 +1,4 @@
-// The faults of an HTTP/1.1 exchange, each with its own code.
+// The faults of an HTTP exchange, each with its own code.
 
 import { badApiUsage, protocolViolation, TorError, type TorErrorKind } from "../../base/errors.ts";
 

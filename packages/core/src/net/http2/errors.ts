@@ -3,14 +3,15 @@
 
 import { isTorError, TorError } from "../../base/errors.ts";
 
-/** What a peer does wrong, by the name that the RFC gives it. */
-const FAULTS = {
-  PROTOCOL: 1,
-  FLOW_CONTROL: 3,
-  STREAM_CLOSED: 5,
-  FRAME_SIZE: 6,
-  COMPRESSION: 9,
-} as const;
+/** What a peer does wrong, by the name and the number that the RFC gives it. */
+const FAULTS = [
+  ["PROTOCOL", 1],
+  ["FLOW_CONTROL", 3],
+  ["STREAM_CLOSED", 5],
+  ["FRAME_SIZE", 6],
+  ["COMPRESSION", 9],
+] as const;
+const PROTOCOL_ERROR = 1;
 
 export const NO_ERROR = 0;
 export const REFUSED_STREAM = 7;
@@ -18,7 +19,7 @@ const CANCEL = 8;
 const ENHANCE_YOUR_CALM = 11;
 
 /** The peer broke a rule of RFC 9113 or RFC 7541. */
-export function http2Error(fault: keyof typeof FAULTS, message: string): TorError {
+export function http2Error(fault: (typeof FAULTS)[number][0], message: string): TorError {
   return new TorError("protocol-violation", `ALLIUM_E_HTTP2_${fault}`, message);
 }
 
@@ -41,6 +42,5 @@ export function wireCode(error: unknown, otherwise = CANCEL): number {
   if (!isTorError(error)) return otherwise;
   if (error.kind === "limit") return ENHANCE_YOUR_CALM;
   if (error.kind !== "protocol-violation") return otherwise;
-  const fault = /HTTP2_(.*)/.exec(error.code)?.[1] ?? "PROTOCOL";
-  return (FAULTS as Record<string, number>)[fault] as number;
+  return FAULTS.find(([name]) => error.code === `ALLIUM_E_HTTP2_${name}`)?.[1] ?? PROTOCOL_ERROR;
 }

@@ -331,6 +331,17 @@ describe("the end of the stream", () => {
   });
 });
 
+it("a write that fails is the end of the connection for everybody", async () => {
+  const { peer, response } = await asked();
+  const error = new TorError("circuit-collapse", "ALLIUM_E_TEST_GONE", "gone");
+  peer.blocked = Promise.reject(error);
+  const { response: second } = await peer.ask();
+  expect(await rejection(response)).toBe(error);
+  expect(await rejection(second)).toBe(error);
+  expect(await peer.connection.closed).toBe(error);
+  expect(peer.closedWith).toEqual([error]);
+});
+
 describe("close", () => {
   it("ends everything at once with its reason, and says GOAWAY", async () => {
     const { peer, response } = await asked();
