@@ -7,16 +7,13 @@ import { fromHex } from "../base/encoding.ts";
 import { bigintToBytes, DER, DerReader, derError } from "./der.ts";
 import { verifyEd25519 } from "./ed25519.ts";
 
-export type SignatureHash = keyof typeof HASHES;
+type Hash = keyof typeof HASHES;
 
-/**
- * In TLS 1.2 and in certificates any hash goes with any curve (RFC 8446 4.2.3); in TLS 1.3 each curve has its own.
- * The salt of PSS is as long as the hash.
- */
+/** TLS 1.3 binds each curve to one hash; certificates may use any with any (RFC 5758 3.2). */
 export type SignatureScheme =
-  | `rsa_pss_rsae_${SignatureHash}`
-  | `rsa_pkcs1_${SignatureHash}`
-  | `ecdsa_${keyof typeof CURVES}_${SignatureHash}`
+  | `rsa_pss_rsae_${Hash}`
+  | `rsa_pkcs1_${Hash}`
+  | `ecdsa_${keyof typeof CURVES}_${Hash}`
   | "ed25519";
 
 const HASHES = {
@@ -63,7 +60,7 @@ async function verifyRsa(scheme: string, spki: Uint8Array, signature: Uint8Array
   // RFC 8017 8.1.2 and 8.2.2; OpenSSL lets shorter ones pass.
   if (signature.length !== Math.ceil(modulus.toString(2).length / 8)) return false;
   const name = scheme.startsWith("rsa_pss") ? "RSA-PSS" : "RSASSA-PKCS1-v1_5";
-  const hash = hashOf(scheme);
+  const hash = HASHES[scheme.slice(-6) as Hash];
   const imported = await crypto.subtle.importKey("spki", spki, { name, hash: hash.name }, false, ["verify"]);
   // The salt is as long as the hash (RFC 8446 4.2.3).
   return crypto.subtle.verify({ name, saltLength: hash.size }, imported, signature, data);
@@ -71,15 +68,12 @@ async function verifyRsa(scheme: string, spki: Uint8Array, signature: Uint8Array
 
 async function verifyEcdsa(scheme: string, spki: Uint8Array, signature: Uint8Array, data: Uint8Array) {
   const { curve, size, algorithm } = CURVES[scheme.slice(6, 15) as keyof typeof CURVES];
+  const hash = HASHES[scheme.slice(-6) as Hash].name;
   const point = readSpki(spki, algorithm);
   if (point.length !== 1 + 2 * size || point[0] !== 4) return false;
   const name = "ECDSA";
   const key = await crypto.subtle.importKey("raw", point, { name, namedCurve: curve }, false, ["verify"]);
-  return crypto.subtle.verify({ name, hash: hashOf(scheme).name }, key, rawEcdsa(signature, size), data);
-}
-
-function hashOf(scheme: string) {
-  return HASHES[scheme.slice(-6) as SignatureHash];
+  return crypto.subtle.verify({ name, hash }, key, rawEcdsa(signature, size), data);
 }
 
 /** The key in a SubjectPublicKeyInfo whose AlgorithmIdentifier is `algorithm` (hexadecimal). */

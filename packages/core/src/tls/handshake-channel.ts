@@ -64,7 +64,6 @@ export class HandshakeChannel {
 
   /** Waits for the server's change_cipher_spec, which in TLS 1.2 may come here and nowhere else (RFC 5246 7.1). */
   async receiveChangeCipherSpec(): Promise<void> {
-    this.checkBoundary();
     const { type } = await this.#content();
     if (type !== ContentType.changeCipherSpec) {
       throw unexpectedMessage(`a record of type ${type} in place of change_cipher_spec`);

@@ -45,8 +45,9 @@ export async function receiveServerHello(dialogue: Dialogue, offer: ClientOffer)
     await answerRetry(dialogue, offer, message, greeting.hello);
     ({ message, ...greeting } = await receiveHello(dialogue, offer));
     if (greeting.retry) throw unexpectedMessage("a second HelloRetryRequest");
-    if (greeting.version !== "TLS 1.3" || greeting.hello.suite !== suite) {
-      throw illegalParameter("ServerHello names another cipher suite or version than HelloRetryRequest did");
+    // The suite is one of TLS 1.3, so the version is the same too.
+    if (greeting.hello.suite !== suite) {
+      throw illegalParameter("ServerHello names another cipher suite than HelloRetryRequest did");
     }
   }
   dialogue.transcript.add(message.raw);

@@ -1,11 +1,11 @@
 // The signature schemes of the handshake (RFC 8446 4.2.3) and the check of what the server signed: its CertificateVerify
 // (4.4.3), or its ServerKeyExchange in TLS 1.2 (RFC 8422 5.4). SHA-1 is neither offered nor taken.
 
-import { type SignatureHash, type SignatureScheme, verifySignature } from "../crypto/signature.ts";
+import { type SignatureScheme, verifySignature } from "../crypto/signature.ts";
 import { illegalParameter, TlsError } from "./alert.ts";
 import type { TlsVersion } from "./protocol.ts";
 import type { HandshakeSignature } from "./server-messages.ts";
-import type { Certificate, SubjectPublicKey } from "./x509/certificate.ts";
+import type { Certificate } from "./x509/certificate.ts";
 
 /** Shortest RSA key that may sign the handshake; relays' link keys have exactly this length (tor-spec 2.2). */
 export const MINIMUM_RSA_BITS = 2048;
@@ -34,12 +34,16 @@ export const OFFERED_SCHEMES: readonly number[] = SCHEMES.map(({ id }) => id);
 const CURVES = { "P-256": "secp256r1", "P-384": "secp384r1", "P-521": "secp521r1" } as const;
 
 /** The scheme with this number, as a key of this kind uses it; undefined where it may not. */
-function schemeFor(id: number, key: SubjectPublicKey, version: TlsVersion): SignatureScheme | undefined {
+function schemeFor(
+  id: number,
+  key: Certificate["publicKey"],
+  version: TlsVersion,
+): SignatureScheme | undefined {
   const name = SCHEMES.find((scheme) => scheme.id === id)?.name;
   if (name === undefined || (version === "TLS 1.3" && name.startsWith("rsa_pkcs1"))) return undefined;
   if (key.algorithm !== "ec") return name.startsWith(key.algorithm) ? name : undefined;
   if (!name.startsWith("ecdsa")) return undefined;
-  const fitting = `ecdsa_${CURVES[key.curve]}_${name.slice(-6) as SignatureHash}` as const;
+  const fitting = `ecdsa_${CURVES[key.curve]}_${name.slice(-6) as "sha256" | "sha384" | "sha512"}` as const;
   // In TLS 1.2 the number says the hash alone (RFC 8446 4.2.3).
   return version === "TLS 1.2" || name === fitting ? fitting : undefined;
 }

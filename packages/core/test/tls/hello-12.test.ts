@@ -33,6 +33,18 @@ describe("ServerHello of TLS 1.2", () => {
       40,
     ],
     [
+      "indicates secure renegotiation with another byte",
+      { extensions: [[0xff01, Uint8Array.of(1)]] },
+      "ALLIUM_E_TLS_RENEGOTIATION",
+      40,
+    ],
+    [
+      "is a HelloRetryRequest but for its version",
+      { random: RETRY_RANDOM, suite: 0x1301, extensions: [[44, fromHex("00023031")]] },
+      "ALLIUM_E_TLS_PARAMETER",
+      47,
+    ],
+    [
       "has an extended_master_secret with something in it",
       { extensions: [RENEGOTIATION, [23, u16(0)]] },
       "ALLIUM_E_TLS_PARAMETER",
@@ -63,12 +75,12 @@ describe("ServerHello of TLS 1.2", () => {
     await expectRefusal(run, "ALLIUM_E_TLS_PARAMETER", 47);
   });
 
-  it("after a HelloRetryRequest is refused", async () => {
+  it.each([0xc02b, 0x1301])("after a HelloRetryRequest is refused (suite %i)", async (suite) => {
     const run = startWeb({}, 0x1301, "TLS 1.3");
     await run.server.readClientHello();
     await run.server.sendRetry([[51, u16(0x18)]]);
     await run.server.readClientHello();
-    await run.server.sendPlain(22, run.server.hello({ suite: 0xc02b, sessionId: NOTHING }));
+    await run.server.sendPlain(22, run.server.hello({ suite, sessionId: NOTHING }));
     await expectRefusal(run, "ALLIUM_E_TLS_PARAMETER", 47);
   });
 
