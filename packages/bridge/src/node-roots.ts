@@ -5,5 +5,5 @@ import { rootsUrl } from "@allium/core/roots";
 
 /** For `new TorClient({ tls: { roots: nodeRoots }, … })`. */
 export async function nodeRoots(): Promise<Uint8Array> {
-  return new Uint8Array(await readFile(rootsUrl));
+  return new Uint8Array(await readFile(rootsUrl()));
 }

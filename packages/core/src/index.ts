@@ -49,7 +49,7 @@ export { publicNetwork } from "./directory/public-network.ts";
 export type { TorFetchInit } from "./net/fetch.ts";
 export { TorFetchError } from "./net/fetch-error.ts";
 export type { FetchProgress } from "./net/progress.ts";
-export type { TorSocket, TorSocketInfo, TorSocketOptions } from "./net/socket.ts";
+export type { TorSocket, TorSocketInfo, TorSocketOptions } from "./net/socket-api.ts";
 export type {
   TorWebSocket,
   TorWebSocketConstructor,

@@ -14,8 +14,10 @@ export interface WebTrustOptions extends Omit<TrustOptions, "roots"> {
 }
 
 /** What core takes. @throws TorError `bad-api-usage` for an address that is none */
-export function trustOf({ roots = rootsUrl, ...rest }: WebTrustOptions): TrustOptions {
-  return { ...rest, roots: typeof roots === "function" ? roots : fetched(roots) };
+export function trustOf({ roots, ...rest }: WebTrustOptions): TrustOptions {
+  if (typeof roots === "function") return { ...rest, roots };
+  const given = roots === undefined ? undefined : urlOf(roots);
+  return { ...rest, roots: async () => fetchRoots(given ?? rootsUrl()) };
 }
 
 /** An address as the page, or the worker's script, means it. @throws TorError `bad-api-usage` */
@@ -26,11 +28,8 @@ export function urlOf(address: string | URL): URL {
   return new URL(address, base);
 }
 
-function fetched(address: string | URL): () => Promise<Uint8Array> {
-  const url = urlOf(address);
-  return async () => {
-    const response = await fetch(url, { credentials: "omit", referrerPolicy: "no-referrer" });
-    if (!response.ok) throw new Error(`roots.bin: ${response.status}`);
-    return new Uint8Array(await response.arrayBuffer());
-  };
+async function fetchRoots(url: URL): Promise<Uint8Array> {
+  const response = await fetch(url, { credentials: "omit", referrerPolicy: "no-referrer" });
+  if (!response.ok) throw new Error(`roots.bin: ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
 }

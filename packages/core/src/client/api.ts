@@ -4,7 +4,7 @@ import type { TypedEvents } from "../base/events.ts";
 import type { LogEvent } from "../base/ports.ts";
 import type { ResolvedAddress } from "../circuit/api.ts";
 import type { TorFetchInit } from "../net/fetch.ts";
-import type { TorSocket, TorSocketOptions } from "../net/socket.ts";
+import type { TorSocket, TorSocketOptions } from "../net/socket-api.ts";
 import type { TorWebSocketConstructor } from "../net/websocket/api.ts";
 import type { BridgeSuspicion } from "../path/bridge-watch.ts";
 import type { GuardEvent } from "../path/guards/sample.ts";

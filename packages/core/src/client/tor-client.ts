@@ -7,7 +7,7 @@ import type { ResolvedAddress } from "../circuit/api.ts";
 import type { StreamOpener } from "../net/api.ts";
 import { Fetcher, type TorFetchInit } from "../net/fetch.ts";
 import { SecureStreams, type TlsSettings } from "../net/secure.ts";
-import type { TorSocket, TorSocketOptions } from "../net/socket.ts";
+import type { TorSocket, TorSocketOptions } from "../net/socket-api.ts";
 import type { TorWebSocketConstructor } from "../net/websocket/api.ts";
 import type { CircuitInfo } from "../path/registry.ts";
 import { Activity } from "./activity.ts";

@@ -6,7 +6,7 @@ import { badApiUsage, type TorError, toTorError } from "../base/errors.ts";
 import type { TorStream } from "../circuit/api.ts";
 import type { SecureStream } from "./api.ts";
 import { ownBuffer } from "./own-buffer.ts";
-import type { TorSocket, TorSocketInfo } from "./socket.ts";
+import type { TorSocket, TorSocketInfo } from "./socket-api.ts";
 
 export interface SocketParts {
   readonly port: number;

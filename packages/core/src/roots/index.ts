@@ -4,5 +4,10 @@
 export type { RootList, TrustAnchor } from "../tls/x509/anchors.ts";
 export { loadRoots } from "../tls/x509/anchors.ts";
 
-/** Where `roots.bin` is, for programs and bundlers that follow `new URL(…, import.meta.url)`. */
-export const rootsUrl: URL = new URL("../../data/roots.bin", import.meta.url);
+/**
+ * Where `roots.bin` is, for programs and bundlers that follow `new URL(…, import.meta.url)`.
+ * @throws TypeError in a script that is no module
+ */
+export function rootsUrl(): URL {
+  return new URL("../../data/roots.bin", import.meta.url);
+}

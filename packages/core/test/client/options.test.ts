@@ -64,6 +64,8 @@ describe("the options", () => {
     ["circuits that are half ahead", { ...GOOD, path: { preemptive: 1 } }],
     ["snapshots that cannot be fetched", { ...GOOD, snapshots: {} }],
     ["an unknown name in retry", { ...GOOD, retry: { retries: 9 } }],
+    ["an unknown name in tls", { ...GOOD, tls: { anchors: [] } }],
+    ["roots that cannot be fetched", { ...GOOD, tls: { roots: "roots.bin" } }],
     ["a jitter that is not one", { ...GOOD, retry: { jitter: "some" } }],
     ["endless dirtiness", { ...GOOD, path: { maxCircuitDirtiness: Number.POSITIVE_INFINITY } }],
     ["no tries", { ...GOOD, retry: { attempts: 0 } }],

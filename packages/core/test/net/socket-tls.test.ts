@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest";
 import { TorError } from "../../src/base/errors.ts";
 import type { TorStream } from "../../src/circuit/api.ts";
 import type { SecureRequest, SecureStream, SocketOpener } from "../../src/net/api.ts";
-import { connect, type TorSocket } from "../../src/net/socket.ts";
+import { connect } from "../../src/net/socket.ts";
+import type { TorSocket } from "../../src/net/socket-api.ts";
 import { rejection, type ScriptedStream, scriptedStream } from "./streams.ts";
 
 const address = "Site.Example:465";

@@ -4,7 +4,8 @@ import type { Server, Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { deferred } from "../../src/base/abort.ts";
 import { TorError } from "../../src/base/errors.ts";
-import { connect, type TorSocket } from "../../src/net/socket.ts";
+import { connect } from "../../src/net/socket.ts";
+import type { TorSocket } from "../../src/net/socket-api.ts";
 import {
   cut,
   loopbackOpener,
