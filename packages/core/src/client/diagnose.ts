@@ -6,7 +6,7 @@ import { toHex } from "../base/encoding.ts";
 import { badApiUsage, isTorError, TorError, type TorErrorKind, toTorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
 import { randomBytes } from "../base/random.ts";
-import type { TorViewLike } from "./api.ts";
+import type { TorSocket } from "../net/socket-api.ts";
 import type { Phase } from "./status.ts";
 
 /** From this device outwards. `tls` is the link's; a site's own TLS belongs to the site. */
@@ -43,9 +43,16 @@ export interface Diagnosis {
 }
 
 /** What a diagnosis needs of a client. */
-export interface Patient extends TorViewLike {
+export interface Patient {
   readonly status: { readonly phase: Phase };
   ready(options: { readonly signal: AbortSignal }): Promise<void>;
+  isolate(key: string): {
+    connect(
+      address: { hostname: string; port: number },
+      options: { readonly signal: AbortSignal },
+    ): Pick<TorSocket, "opened" | "close">;
+    fetch(url: URL, init: RequestInit): Promise<Response>;
+  };
 }
 
 const TIMEOUT = 120_000;
