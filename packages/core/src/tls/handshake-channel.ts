@@ -35,7 +35,7 @@ export class HandshakeChannel {
   readonly #messages = new HandshakeReader();
   #inbound: RecordProtection | undefined;
   #outbound: RecordProtection | undefined;
-  /** What both sides agreed on; before they did, that both versions may be, or that one alone was offered. */
+  /** What was agreed on, or the one that was offered; undefined while it may become either. */
   #version: TlsVersion | undefined;
   #changeCipherSpecs = 0;
   #alerts = 0;
@@ -111,7 +111,7 @@ export class HandshakeChannel {
     if (this.#messages.pending) throw unexpectedMessage("a handshake message across a change of keys");
   }
 
-  /** Leaves the keys in force to whom they were given by. */
+  /** Forgets the keys without destroying them: in TLS 1.2 the connection goes on with them. */
   release(): void {
     this.#inbound = undefined;
     this.#outbound = undefined;

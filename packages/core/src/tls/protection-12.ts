@@ -1,12 +1,13 @@
 // Records of TLS 1.2 with an AEAD (RFC 5246 6.2.3.3; AES-GCM: RFC 5288 3; ChaCha20-Poly1305: RFC 7905 2).
 // Not here: MAC-then-encrypt, compression; neither is ever agreed on.
 
-import { concat, Writer } from "../base/bytes.ts";
+import { concat } from "../base/bytes.ts";
 import { TorError } from "../base/errors.ts";
 import type { Ciphers } from "../base/ports.ts";
 import { type AeadKey, importAeadKey } from "../crypto/aead.ts";
+import { IV_LENGTH } from "./key-schedule.ts";
 import type { DirectionKeys } from "./key-schedule-12.ts";
-import { type CipherSuite, ContentType, LEGACY_VERSION } from "./protocol.ts";
+import { type CipherSuite, ContentType } from "./protocol.ts";
 import {
   badRecord,
   type InnerRecord,
@@ -23,18 +24,20 @@ const EXPLICIT = 8;
 
 /** What is authenticated beside the content: the sequence number, and a header with the length of the content. */
 function additional(sequence: number, type: number, length: number): Uint8Array {
-  return new Writer(13).u32(0).u32(sequence).u8(type).u16(LEGACY_VERSION).u16(length).finish();
+  const data = new Uint8Array(13);
+  new DataView(data.buffer).setUint32(4, sequence);
+  data.set(recordHeader(type, length), 8);
+  return data;
 }
 
 export class Protection12 extends RecordProtection {
-  /** The implicit part of the nonce, where the rest of it is in the record. */
-  readonly #salt: Uint8Array | undefined;
-  readonly #overhead: number;
+  /** Bytes of the nonce that each record carries. */
+  readonly #explicit: number;
 
   private constructor(key: AeadKey, iv: Uint8Array) {
-    super(key, concat(iv, new Uint8Array(12 - iv.length)));
-    this.#salt = iv.length < 12 ? iv : undefined;
-    this.#overhead = TAG + (this.#salt === undefined ? 0 : EXPLICIT);
+    // Where half of the nonce is in the record, adding to zeros makes the sequence number of it.
+    super(key, concat(iv, new Uint8Array(IV_LENGTH - iv.length)));
+    this.#explicit = iv.length < IV_LENGTH ? EXPLICIT : 0;
   }
 
   /** Takes over the keys, and overwrites them. */
@@ -44,8 +47,10 @@ export class Protection12 extends RecordProtection {
     ciphers: Ciphers | undefined,
   ): Promise<Protection12> {
     const imported = await importAeadKey(suite.aead, key, ciphers);
+    const protection = new Protection12(imported, iv);
     key.fill(0);
-    return new Protection12(imported, iv);
+    iv.fill(0);
+    return protection;
   }
 
   carries(type: number): boolean {
@@ -55,31 +60,22 @@ export class Protection12 extends RecordProtection {
   seal(type: number, content: Uint8Array): SealedRecord | Promise<SealedRecord> {
     const aad = additional(this.sequence, type, content.length);
     const nonce = this.nextNonce();
-    const header = recordHeader(type, content.length + this.#overhead);
-    const clear = this.#salt === undefined ? header : concat(header, nonce.subarray(-EXPLICIT));
-    return this.encrypt(nonce, aad, content, clear);
+    const header = recordHeader(type, this.#explicit + content.length + TAG);
+    return this.encrypt(nonce, aad, content, concat(header, nonce.subarray(IV_LENGTH - this.#explicit)));
   }
 
   open({ type, fragment }: RawRecord): InnerRecord | Promise<InnerRecord> {
-    const length = fragment.length - this.#overhead;
+    const explicit = this.#explicit;
+    const length = fragment.length - explicit - TAG;
     if (length < 0) throw badRecord();
     const aad = additional(this.sequence, type, length);
-    let nonce = this.nextNonce();
-    let ciphertext = fragment;
-    if (this.#salt !== undefined) {
-      nonce = concat(this.#salt, fragment.subarray(0, EXPLICIT));
-      ciphertext = fragment.subarray(EXPLICIT);
-    }
-    return this.decrypt(nonce, aad, ciphertext, (content) => innerRecord(type, content));
+    const nonce = this.nextNonce();
+    nonce.set(fragment.subarray(0, explicit), IV_LENGTH - explicit);
+    return this.decrypt(nonce, aad, fragment.subarray(explicit), (content) => innerRecord(type, content));
   }
 
   /** There is no KeyUpdate, so a connection that needs another key has come to its end: after 256 GiB. */
   async next(): Promise<RecordProtection> {
     throw new TorError("limit", "ALLIUM_E_TLS_SEQUENCE", "too many records under one key of TLS 1.2");
-  }
-
-  override destroy(): void {
-    this.#salt?.fill(0);
-    super.destroy();
   }
 }
