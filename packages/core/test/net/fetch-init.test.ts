@@ -33,6 +33,7 @@ describe("integrity", () => {
 
   const bad: [what: string, integrity: string][] = [
     ["another body", sri("sha256", "other")],
+    ["a weaker digest of the same length, beside", `${sri("sha256", "hello")} ${sri("sha384", "other")}`],
     ["a weaker digest alone", `${sri("sha256", "hello")} ${sri("sha512", "other")}`],
   ];
   for (const [what, integrity] of bad) {

@@ -54,21 +54,25 @@ describe("a request that failed", () => {
     expect(opened.length).toBe(1);
   });
 
-  it("unanswered takes no other connection that was kept as long", async () => {
-    const { ask, whole, opened } = bench();
-    const two = [ask(), ask()];
+  it("unanswered takes no other connection that was kept as long, and leaves those alone that are in use", async () => {
+    const { ask, opened } = bench();
+    const three = [ask(), ask(), ask()];
     await settle();
-    for (const [i, one] of two.entries()) {
+    for (const [i, one] of three.entries()) {
       opened[i]?.requests[0]?.answer();
       await (await one).body?.next();
     }
     await settle();
-    ask();
+    const [busy, failing] = [ask(), ask()];
     await settle();
-    const used = opened.findIndex(({ requests }) => requests.length === 2);
-    opened[used]?.requests[1]?.fail(UNANSWERED);
+    const used = opened.filter(({ requests }) => requests.length === 2);
+    used[1]?.requests[1]?.fail(UNANSWERED);
     await settle();
-    expect(opened.map(({ isOpen }) => isOpen)).toEqual([false, false, true]);
-    await whole({ isolation: "other" });
+    expect(used.map(({ isOpen }) => isOpen)).toEqual([true, false]);
+    expect(opened.map(({ requests }) => requests.length).sort()).toEqual([1, 1, 2, 2]);
+    expect(opened.filter(({ isOpen }) => isOpen).length).toBe(2);
+    used[0]?.requests[1]?.answer();
+    opened[3]?.requests[0]?.answer();
+    for (const one of [busy, failing]) expect((await one).status).toBe(200);
   });
 });

@@ -109,7 +109,9 @@ export class Site {
 
   /** Ends connections that have been idle since then or for longer. */
   endIdle(until: number): void {
-    for (const held of this.#held) if ((held.idleSince ?? Number.POSITIVE_INFINITY) <= until) this.#end(held);
+    for (const held of this.#held) {
+      if (held.idleSince !== undefined && held.idleSince <= until) this.#end(held);
+    }
   }
 
   /** Ends the connection that has been idle for longest. */
