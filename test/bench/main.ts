@@ -17,11 +17,13 @@ import { pipeline } from "./suites/pipeline.ts";
 import { scale } from "./suites/scale.ts";
 import { slowPath } from "./suites/slow-path.ts";
 import { transfer } from "./suites/transfer.ts";
+import { web } from "./suites/web.ts";
 import { render, type Table } from "./table.ts";
 
 const SUITES: readonly Suite[] = [
   overview,
   transfer,
+  web,
   slowPath,
   firstByte,
   build,

@@ -2,10 +2,22 @@
 // how questions arrive.
 
 import type { TorClientLike, TorSocket } from "@allium/core";
-import type { Destination, Memory, Question, Questions, Starts, Transfer } from "./protocol.ts";
+import { echo } from "./echo.ts";
+import type {
+  Destination,
+  Memory,
+  Question,
+  Questions,
+  SecureTransfer,
+  Starts,
+  Transfer,
+} from "./protocol.ts";
 
 /** The client's surface that is used, which a client in a Worker has as well. */
-export type AgentClient = Pick<TorClientLike, "ready" | "fetch" | "connect" | "addEventListener" | "close">;
+export type AgentClient = Pick<
+  TorClientLike,
+  "ready" | "fetch" | "connect" | "WebSocket" | "addEventListener" | "close"
+>;
 
 /** What a platform knows and the language does not. */
 export interface Platform {
@@ -33,6 +45,7 @@ export class AlliumAgent {
   } = {
     prepare: ({ circuits }) => this.#prepare(circuits),
     transfer: (transfer) => this.#transfer(transfer),
+    secure: (transfer) => this.#secure(transfer),
     firstByte: ({ circuit }) => this.#firstByte(circuit),
     build: ({ circuits }) => this.#build(circuits),
     start: () => this.#start(),
@@ -95,8 +108,13 @@ export class AlliumAgent {
     return `${this.#destination.url}${path}?close`;
   }
 
-  #download = async (length: number, isolation: string): Promise<void> => {
-    const got = await drain(await this.#client.fetch(this.#unkept(`bytes/${length}`), { isolation }));
+  #download = async (
+    length: number,
+    isolation: string,
+    _body?: unknown,
+    url = this.#unkept(`bytes/${length}`),
+  ): Promise<void> => {
+    const got = await drain(await this.#client.fetch(url, { isolation }));
     if (got !== length) throw new Error(`${got} bytes came of ${length}`);
   };
 
@@ -119,8 +137,13 @@ export class AlliumAgent {
     if (got !== length) throw new Error(`${got} bytes came of ${length}`);
   };
 
-  #upload = async (length: number, isolation: string, body: Uint8Array<ArrayBuffer>): Promise<void> => {
-    const response = await this.#client.fetch(this.#unkept("sink"), {
+  #upload = async (
+    length: number,
+    isolation: string,
+    body: Uint8Array<ArrayBuffer>,
+    url = this.#unkept("sink"),
+  ): Promise<void> => {
+    const response = await this.#client.fetch(url, {
       method: "POST",
       body,
       isolation,
@@ -128,6 +151,19 @@ export class AlliumAgent {
     const { bytes } = (await response.json()) as { bytes: number };
     if (bytes !== length) throw new Error(`${bytes} bytes arrived of ${length}`);
   };
+
+  async #secure({ what, bytes, circuit }: SecureTransfer): Promise<{ ms: number }> {
+    const { url } = this.#destination.https;
+    const body = new Uint8Array(what === "up" ? bytes : 0);
+    const began = performance.now();
+    if (what === "down") await this.#download(bytes, circuit, undefined, `${url}bytes/${bytes}`);
+    else if (what === "up") await this.#upload(bytes, circuit, body, `${url}sink`);
+    else {
+      const { WebSocket } = this.#client;
+      await echo(new WebSocket(`${url.replace(/^http/, "ws")}echo`, { isolation: circuit }), bytes);
+    }
+    return { ms: performance.now() - began };
+  }
 
   async #firstByte(isolation: string): Promise<{ ms: number }> {
     const began = performance.now();

@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { rootsUrl } from "@allium/core/roots";
 import { build } from "esbuild";
 import { CHROMIUM_FLAGS } from "../../e2e/browsers.ts";
 import { groupPids } from "../machine.ts";
@@ -121,6 +122,7 @@ export class BrowserLink implements Link {
   async #serve(request: IncomingMessage, response: ServerResponse, start: object) {
     const script = this.#scripts.get(request.url ?? "");
     if (script !== undefined) send(response, "text/javascript", script);
+    else if (request.url === "/roots.bin") response.end(readFileSync(rootsUrl()));
     else if (request.url === "/start") sendJson(response, start);
     else if (request.url === "/next") this.#next(JSON.parse(await bodyOf(request)) as Reply, response);
     else send(response, "text/html", '<!doctype html><script type="module" src="page.js"></script>');

@@ -40,7 +40,8 @@ export interface Contender {
 const WORKER_SCRIPT = fileURLToPath(new URL("../../../packages/web/src/worker.ts", import.meta.url));
 
 function destinationOf({ info }: Tornet): Destination {
-  return { url: info.http.url, echo: info.echo };
+  const { url, root } = info.https;
+  return { url: info.http.url, echo: info.echo, https: { url, root } };
 }
 
 function keys(count: number, round: string): string[] {

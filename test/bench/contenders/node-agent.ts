@@ -9,12 +9,13 @@ import { serve, startOf } from "./serve.ts";
 const { network, destination, options } = startOf<AlliumStart>();
 const dialer = nodeDialer();
 const ciphers = nodeCiphers();
+const tls = { extraAnchors: [destination.https.root] };
 const agent = new AlliumAgent(destination, {
   clients() {
     const store = memoryStore();
     // Circuits ahead of need would take their part of two cores at times of their own.
     const path = { preemptive: false };
-    return () => new TorClient({ ...options, path, dialer, ciphers, store, network });
+    return () => new TorClient({ ...options, path, tls, dialer, ciphers, store, network });
   },
   memory() {
     (globalThis as { gc?: () => void }).gc?.();

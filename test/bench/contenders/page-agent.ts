@@ -20,6 +20,7 @@ function createClient(all: WebClientOptions): AgentClient {
   return createWorkerClient({ ...all, worker: new Worker("worker.js", { type: "module" }) });
 }
 
+const tls = { roots: "/roots.bin", extraAnchors: [destination.https.root] };
 const watch = new Watch();
 let stores = 0;
 const agent = new AlliumAgent(destination, {
@@ -27,7 +28,7 @@ const agent = new AlliumAgent(destination, {
     const storeName = `bench-${++stores}`;
     // Circuits ahead of need would take their part of two cores at times of their own.
     const path = { preemptive: false };
-    return () => createClient({ ...options, path, bridges, network, storeName });
+    return () => createClient({ ...options, path, tls, bridges, network, storeName });
   },
   memory,
   watch: () => watch.start(),

@@ -12,11 +12,22 @@ export interface Transfer {
   readonly circuits: readonly string[];
 }
 
+/** What goes through TLS inside the circuit. */
+export interface SecureTransfer {
+  /** `echo`: messages of 64 KiB through a WebSocket, eight on their way at a time. */
+  readonly what: "down" | "up" | "echo";
+  readonly bytes: number;
+  /** Its isolation key. */
+  readonly circuit: string;
+}
+
 export interface Questions {
   /** Fetches a small page on each circuit, so that all are built. */
   prepare: { question: { readonly circuits: readonly string[] }; answer: null };
   /** Milliseconds from the first request to the last byte. */
   transfer: { question: Transfer; answer: { readonly ms: number } };
+  /** The same by `https:` or `wss:`, the TLS handshake included. */
+  secure: { question: SecureTransfer; answer: { readonly ms: number } };
   /** Milliseconds from the request for a small page to its first byte. */
   firstByte: {
     question: {
@@ -89,6 +100,8 @@ export interface Destination {
   /** HTTP, ends in "/". */
   readonly url: string;
   readonly echo: { readonly address: string; readonly port: number };
+  /** The same over TLS; `root` in PEM. */
+  readonly https: { readonly url: string; readonly root: string };
 }
 
 /** What an agent with Allium in it is started with. */

@@ -2,8 +2,11 @@
 
 import { once } from "node:events";
 import net from "node:net";
+import tls from "node:tls";
+import { WebSocket } from "ws";
 import { connectRequest, greetingRequest, isolationRequest, socksConnect } from "../../tornet/socks.ts";
-import type { Question, Questions, SocksStart, Transfer } from "./protocol.ts";
+import { echo } from "./echo.ts";
+import type { Question, Questions, SecureTransfer, SocksStart, Transfer } from "./protocol.ts";
 import { serve, startOf } from "./serve.ts";
 
 const TIMEOUT = 300_000;
@@ -41,19 +44,29 @@ async function bodyOf(socket: net.Socket, keep = false): Promise<{ bytes: number
   return { bytes, text };
 }
 
-async function get(path: string, isolation: string): Promise<number> {
-  const socket = await socksConnect(socks, siteTarget, TIMEOUT, isolation);
+/** With TLS, as Node has it, where the bench asks for that. */
+async function open(isolation: string, isSecure: boolean): Promise<net.Socket> {
+  if (!isSecure) return socksConnect(socks, siteTarget, TIMEOUT, isolation);
+  const { hostname: host, port } = new URL(destination.https.url);
+  const socket = await socksConnect(socks, { host, port: Number(port) }, TIMEOUT, isolation);
+  const secured = tls.connect({ socket, host, ca: destination.https.root });
+  await once(secured, "secureConnect");
+  return secured;
+}
+
+async function get(path: string, isolation: string, isSecure = false): Promise<number> {
+  const socket = await open(isolation, isSecure);
   socket.write(head("GET", path));
   return (await bodyOf(socket)).bytes;
 }
 
-async function download(length: number, isolation: string): Promise<void> {
-  const bytes = await get(`/bytes/${length}`, isolation);
+async function download(length: number, isolation: string, isSecure = false): Promise<void> {
+  const bytes = await get(`/bytes/${length}`, isolation, isSecure);
   if (bytes !== length) throw new Error(`${bytes} bytes came of ${length}`);
 }
 
-async function upload(length: number, isolation: string): Promise<void> {
-  const socket = await socksConnect(socks, siteTarget, TIMEOUT, isolation);
+async function upload(length: number, isolation: string, isSecure = false): Promise<void> {
+  const socket = await open(isolation, isSecure);
   const answered = bodyOf(socket, true);
   socket.write(head("POST", "/sink", length));
   const block = Buffer.alloc(Math.min(BLOCK, length));
@@ -70,6 +83,18 @@ async function transfer({ direction, bytes, streams, circuits }: Transfer): Prom
   await Promise.all(
     Array.from({ length: streams }, (_, i) => one(bytes / streams, circuits[i % circuits.length] as string)),
   );
+  return { ms: performance.now() - began };
+}
+
+async function secure({ what, bytes, circuit }: SecureTransfer): Promise<{ ms: number }> {
+  const began = performance.now();
+  if (what === "down") await download(bytes, circuit, true);
+  else if (what === "up") await upload(bytes, circuit, true);
+  else {
+    const socket = await open(circuit, true);
+    const url = `${destination.https.url.replace(/^http/, "ws")}echo`;
+    await echo(new WebSocket(url, { createConnection: () => socket, perMessageDeflate: false }), bytes);
+  }
   return { ms: performance.now() - began };
 }
 
@@ -114,6 +139,7 @@ const handlers: Partial<{ [K in keyof Questions]: (question: Questions[K]["quest
     for (const isolation of circuits) await get("/", isolation);
   },
   transfer,
+  secure,
   firstByte: ({ circuit, optimistic }) => firstByte(circuit, optimistic),
   hold: ({ streams, circuits }) => hold(streams, circuits),
   release,

@@ -27,6 +27,8 @@ interface Exchange {
 }
 
 const MAX_BYTES = 2 ** 32;
+/** Bytes of an upload that may be on their way over HTTP/2. */
+const WINDOW = 16 * 1024 * 1024;
 
 export const PAGE = `<!doctype html>
 <html lang="en">
@@ -139,7 +141,10 @@ export function createHttpServer(): http.Server {
 
 export function createHttpsServer(credentials: { readonly key: string; readonly cert: string }): net.Server {
   const listener = answer as unknown as (request: Http2ServerRequest, response: Http2ServerResponse) => void;
-  const server = createSecureServer({ ...credentials, allowHTTP1: true }, listener);
+  const settings = { initialWindowSize: WINDOW };
+  const server = createSecureServer({ ...credentials, allowHTTP1: true, settings }, listener);
+  // Node's own windows of 64 KiB let no more than that through in a round trip of six relays.
+  server.on("session", (session) => session.setLocalWindowSize(WINDOW));
   acceptWebSockets(server);
   return server;
 }
