@@ -47,10 +47,8 @@ export function createWorkerClient(all: WorkerClientOptions): RemoteTorClient {
 }
 
 function connect(target: WorkerTarget, options?: string): RemoteTorClient {
-  const client =
-    "port" in target
-      ? new RemoteTorClient(target.port, target, options)
-      : new RemoteTorClient(target, target, options);
+  const port = "port" in target ? target.port : target;
+  const client = new RemoteTorClient(port, target, { options, share: undefined });
   watchPage(client);
   return client;
 }

@@ -19,7 +19,7 @@ import type {
 } from "@allium/core";
 import { badApiUsage, nestedKeys, parseDestination, TypedEventTarget } from "@allium/core/internal";
 import { type Check, listOf, object, plain, text, whole } from "./check.ts";
-import { Connection, type ErrorSource } from "./connection.ts";
+import { Connection, type ErrorSource, type Hello } from "./connection.ts";
 import { closedError, limitError } from "./errors.ts";
 import type { PortLike } from "./link.ts";
 import { type EventAnswer, MAX_JSON, MAX_KEY, MAX_KEYS } from "./protocol.ts";
@@ -79,10 +79,10 @@ export class RemoteTorClient extends TypedEventTarget<TorClientEvents> implement
   #measuring = false;
   #status: ClientStatus = { fraction: 0, phase: "bridge", ready: false };
 
-  /** Made by `connectTorClient` and `createWorkerClient`. */
-  constructor(port: PortLike, worker: ErrorSource, options?: string) {
+  /** Made by `connectTorClient`, `createWorkerClient` and `createSharedClient`. */
+  constructor(port: PortLike, worker: ErrorSource, hello: Hello) {
     super();
-    const connection = new Connection(port, worker, options, {
+    const connection = new Connection(port, worker, hello, {
       state: (status, circuits) => this.#takeState(status, circuits),
       event: (event) => this.#takeEvent(event),
       lost: (error) => this.#lost(error),
@@ -189,7 +189,9 @@ export class RemoteTorClient extends TypedEventTarget<TorClientEvents> implement
 
   /** The client may live on, but not for this page. */
   #lost({ kind, code, message }: TorError): void {
+    const circuits = this.circuits();
     this.#circuits.clear();
+    for (const circuit of circuits) this.emit("circuit", { ...circuit, state: "closed" });
     this.#status = { ...this.#status, ready: false, blocked: { kind, code, message } };
     this.emit("status", this.#status);
   }
