@@ -1,7 +1,8 @@
-// A port to the one client of the origin, which first has to be found or started. What is posted meanwhile waits.
+// A port to the one client of the origin, which first has to be found or started.
 //
-// Whoever runs the client holds a Web Lock. Each context asks for the lock and, at the same time, on a BroadcastChannel for
-// its holder: whichever comes first decides whether it runs the client itself. Specified in docs/protocol/remote.md.
+// Whoever runs the client holds a Web Lock. Each context asks for the lock and, where it is not free, on a BroadcastChannel
+// for its holder as well: whichever comes first decides whether it runs the client itself. Until the other side has spoken
+// nothing but the greeting is sent, so that it can be another one yet. Specified in docs/protocol/remote.md.
 
 import { systemClock } from "@allium/core";
 import { type Deferred, deferred } from "@allium/core/internal";
@@ -15,10 +16,19 @@ import type { Place, Running } from "./places.ts";
  * its lock is taken from it, and if it wakes it sees that and stops.
  */
 const ANSWER_TIMEOUT = 10_000;
+/** Milliseconds after which a silent SharedWorker is made again, doubled each time: a browser may have given us a dying one. */
+const RESTART = 250;
+/** What is sent before the other side has spoken. */
+const GREETING: ReadonlySet<unknown> = new Set(["hello", "alive", "bye"]);
 
 interface Listener {
   readonly type: string;
   readonly listener: (event: Event) => void;
+}
+
+interface Posted {
+  readonly message: unknown;
+  readonly transfer: Transferable[];
 }
 
 export class HostPort implements PortLike {
@@ -30,7 +40,9 @@ export class HostPort implements PortLike {
   readonly #open = new AbortController();
   readonly #released: Deferred<void> = deferred();
   #listeners: Listener[] = [];
-  #waiting: { readonly message: unknown; readonly transfer: Transferable[] }[] = [];
+  /** What was posted before the other side has spoken. */
+  #posted: Posted[] = [];
+  #spoken = false;
   #seeking = "";
   #port: PortLike | undefined;
   #errors: ErrorSource | undefined;
@@ -47,10 +59,12 @@ export class HostPort implements PortLike {
     this.#place = place;
     this.#onClose = onClose;
     this.#control = new ControlChannel(name, (message) => this.#hear(message));
-    this.#seek();
-    if (place === undefined) this.#wake();
-    else void this.#stand(place, { mode: place.mode, signal: this.#searching.signal });
-    if (place?.mode === "exclusive") void this.#limitSearch(place);
+    if (place === undefined) {
+      this.#wake();
+      this.#seek();
+    } else {
+      void this.#stand(place, { mode: place.mode, ifAvailable: true });
+    }
   }
 
   get isAttached(): boolean {
@@ -58,8 +72,8 @@ export class HostPort implements PortLike {
   }
 
   postMessage(message: unknown, transfer: Transferable[]): void {
-    if (this.#port === undefined) this.#waiting.push({ message, transfer });
-    else this.#port.postMessage(message, transfer);
+    if (!this.#spoken) this.#posted.push({ message, transfer });
+    if (this.#spoken || isGreeting(message)) this.#port?.postMessage(message, transfer);
   }
 
   addEventListener(type: string, listener: (event: Event) => void): void {
@@ -69,12 +83,11 @@ export class HostPort implements PortLike {
 
   removeEventListener(type: string, listener: (event: Event) => void): void {
     this.#listeners = this.#listeners.filter((one) => one.type !== type || one.listener !== listener);
-    if (type !== "error") this.#port?.removeEventListener(type, listener);
+    this.#port?.removeEventListener(type, listener);
   }
 
-  start(): void {
-    this.#port?.start?.();
-  }
+  /** There for the link to know that the port is its own to close. */
+  start(): void {}
 
   /** The page uses the client no more. One that runs here goes on while others do. */
   close(): void {
@@ -82,7 +95,7 @@ export class HostPort implements PortLike {
     this.#open.abort();
     this.#searching.abort();
     this.#control.close();
-    this.#waiting = [];
+    this.#posted = [];
     if (this.#port?.start !== undefined) this.#port.close?.();
     if (this.#place?.mode === "shared") this.#released.resolve();
     this.#onClose();
@@ -98,9 +111,9 @@ export class HostPort implements PortLike {
   /** Waits for the lock, and runs the client while it is held. */
   async #stand(place: Place, options: LockOptions): Promise<void> {
     let held = false;
-    const lead = () => {
-      held = true;
-      return this.#lead(place);
+    const lead = (lock: Lock | null) => {
+      held = lock !== null;
+      return held ? this.#lead(place) : this.#search(place);
     };
     try {
       await navigator.locks.request(hostLock(this.#name), options, lead);
@@ -114,14 +127,37 @@ export class HostPort implements PortLike {
   }
 
   async #lead(place: Place): Promise<void> {
-    if (this.#open.signal.aborted) return;
-    // It had answered, and was gone before its first word.
-    if (this.#port !== undefined) return this.#tell("close");
+    // Somebody else may have spoken at the last moment.
+    if (this.#open.signal.aborted || this.#spoken) return;
+    this.#searching.abort();
+    this.#host = undefined;
+    const { ended } = this.#start(place);
+    if (place.mode === "shared") void this.#startAgain(place);
+    await Promise.race([ended, this.#released.promise]);
+  }
+
+  #start(place: Place): Running {
     const running = place.start();
     this.#running = running;
-    this.#searching.abort();
     this.#attach(running.port, running.errors);
-    await Promise.race([running.ended, this.#released.promise]);
+    return running;
+  }
+
+  async #startAgain(place: Place): Promise<void> {
+    for (let wait = RESTART; ; wait *= 2) {
+      await systemClock.timer(wait).fired;
+      if (this.#spoken || this.#open.signal.aborted) return;
+      this.#start(place);
+    }
+  }
+
+  /** Somebody else has the lock: asks for it, and queues for the lock. */
+  #search(place: Place): void {
+    const { signal } = this.#searching;
+    if (signal.aborted) return;
+    this.#seek();
+    void this.#stand(place, { mode: place.mode, signal });
+    if (place.mode === "exclusive") void this.#limitSearch(place);
   }
 
   async #limitSearch(place: Place): Promise<void> {
@@ -139,30 +175,52 @@ export class HostPort implements PortLike {
   }
 
   #hear(message: ControlMessage): void {
+    // Where the client runs here, or nobody was asked yet.
+    if (this.#seeking === "" || this.#running !== undefined) return;
     if (message.type === "open") {
-      if (this.#port === undefined) this.#seek();
-      else if (this.#host !== undefined && this.#host !== message.host) this.#tell("close");
-    } else if (message.type === "here" && this.#port === undefined && message.port === this.#seeking) {
-      this.#join(message.host, message.port, message.sleeps);
+      if (!this.#spoken) this.#seek();
+      else if (this.#host !== message.host) this.#tell("close");
+    } else if (message.type === "here" && !this.#spoken && message.port === this.#seeking) {
+      this.#host = message.host;
+      const port = channelPort(message.port);
+      this.#attach(port, port);
+      if (message.sleeps && this.#place !== undefined) this.#wake();
     }
   }
 
-  #join(host: string, name: string, sleeps: boolean): void {
-    this.#host = host;
-    const port = channelPort(name);
-    // Until it has said more, it may be gone unseen; then the lock is ours.
-    port.addEventListener("message", () => this.#searching.abort(), { once: true });
-    this.#attach(port, port);
-    if (sleeps && this.#place !== undefined) this.#wake();
-  }
-
   #attach(port: PortLike, errors: ErrorSource): void {
+    this.#detach();
     this.#port = port;
     this.#errors = errors;
+    const heard = () => {
+      if (this.#port === port) this.#speak();
+    };
+    port.addEventListener("message", heard);
     for (const { type, listener } of this.#listeners) this.#sourceOf(type)?.addEventListener(type, listener);
     port.start?.();
-    for (const { message, transfer } of this.#waiting) port.postMessage(message, transfer);
-    this.#waiting = [];
+    this.#send(isGreeting);
+  }
+
+  /** Leaves who has not spoken, and may hear this yet. */
+  #detach(): void {
+    const port = this.#port;
+    if (port === undefined) return;
+    for (const { type, listener } of this.#listeners) port.removeEventListener(type, listener);
+    port.postMessage({ type: "bye" }, []);
+    port.close?.();
+  }
+
+  #speak(): void {
+    if (this.#spoken) return;
+    this.#spoken = true;
+    this.#searching.abort();
+    this.#send((message) => !isGreeting(message));
+    this.#posted = [];
+  }
+
+  #send(which: (message: unknown) => boolean): void {
+    for (const { message, transfer } of this.#posted)
+      if (which(message)) this.#port?.postMessage(message, transfer);
   }
 
   #sourceOf(type: string): ErrorSource | undefined {
@@ -176,4 +234,8 @@ export class HostPort implements PortLike {
   #wake(): void {
     void wake(this.#name, this.#open.signal);
   }
+}
+
+function isGreeting(message: unknown): boolean {
+  return GREETING.has((message as { readonly type: unknown }).type);
 }

@@ -109,10 +109,15 @@ describe("a tab that leaves", () => {
 
   it("before it has found the client waits for nothing, and leaves nothing", async () => {
     const name = freshName();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    void navigator.locks.request(`allium/host/${name}`, () => promise);
+    await settled();
     const { tor, workers } = openTab(name);
+    await settled();
     const began = performance.now();
     await tor.close();
     expect(performance.now() - began).toBeLessThan(1000);
+    resolve();
     await settled();
     expect([workers.length, (await heldLocks(name)).length]).toEqual([0, 0]);
   });
