@@ -67,8 +67,9 @@ export class HostPort implements PortLike {
     }
   }
 
-  get isAttached(): boolean {
-    return this.#port !== undefined;
+  /** Whether the other side has answered. */
+  get hasSpoken(): boolean {
+    return this.#spoken;
   }
 
   postMessage(message: unknown, transfer: Transferable[]): void {

@@ -158,8 +158,8 @@ export class SharedTorClient extends TypedEventTarget<TorClientEvents> implement
     const client = this.begin();
     const { port } = this.#current as Current;
     const closed = client.close();
-    // Where nobody was found yet there is nobody to wait for.
-    if (port.isAttached) await closed;
+    // Where nobody has answered yet there is nobody to wait for.
+    if (port.hasSpoken) await closed;
     else port.close();
   }
 
