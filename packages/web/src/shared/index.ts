@@ -4,6 +4,7 @@
 import { systemClock } from "@allium/core";
 import { badApiUsage } from "@allium/core/internal";
 import { askPersistence, watchPage } from "../platform.ts";
+import { startError } from "../remote/errors.ts";
 import type { WorkerClientOptions } from "../remote/index.ts";
 import { OPTION_NAMES } from "../remote/protocol.ts";
 import type { WakeMessage } from "./control.ts";
@@ -43,6 +44,8 @@ export function createSharedClient(all: SharedClientOptions): SharedTorClient {
     if (!(OPTION_NAMES as readonly string[]).includes(option))
       throw badApiUsage("ALLIUM_E_BAD_OPTIONS", `the option "${option.slice(0, 40)}" cannot go to a worker`);
   }
+  if (globalThis.navigator?.locks === undefined)
+    throw startError("a client for all tabs needs Web Locks, and so a secure context");
   const { storeName: name = "allium" } = options;
   // A service worker that runs anyway is not to be the host only because it was first.
   const eager = !isServiceWorker();

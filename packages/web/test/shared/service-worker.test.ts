@@ -143,6 +143,12 @@ describe("a page", () => {
   });
 });
 
+it("where there are no Web Locks there is no client for all tabs", () => {
+  vi.stubGlobal("navigator", {});
+  const refused = expect.objectContaining({ code: "ALLIUM_E_REMOTE_START" });
+  expect(() => openTab(freshName())).toThrow(refused);
+});
+
 describe("a SharedWorker", () => {
   /** A browser's SharedWorkers of one address: `dying` of them still answer for the one before. */
   function browserWith(dying: number) {

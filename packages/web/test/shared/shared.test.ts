@@ -161,6 +161,30 @@ describe("when the one that runs the client dies", () => {
     expect(heard[0]).toEqual({ fraction: 0, phase: "bridge", ready: false });
   });
 
+  it("unseen, as one that is frozen, who used it goes to the one that took over", async () => {
+    const name = freshName();
+    const [leader, follower] = await openTabs(2, name);
+    const client = leader?.workers[0]?.client as FakeClient;
+    client.onFetch = async () => new Response(counted(1000).stream);
+    const reader = (await follower?.tor.fetch("http://a.example/"))?.body?.getReader();
+    const control = new BroadcastChannel(`allium/host/${name}`);
+    control.postMessage({ type: "open", host: "c".repeat(32) });
+    expect((await failureOf(readAll(reader))).code).toBe("ALLIUM_E_REMOTE_LOST");
+    await follower?.tor.ready();
+    control.close();
+  });
+
+  it("by losing its lock, its worker ends, though its own tab had left", async () => {
+    const name = freshName();
+    const [leader, follower] = await openTabs(2, name);
+    await leader?.tor.close();
+    await navigator.locks.request(`allium/host/${name}`, { steal: true }, async () => {});
+    await until(() => leader?.workers[0]?.isTerminated === true);
+    await settled();
+    await follower?.tor.ready();
+    expect(follower?.workers.length).toBe(1);
+  });
+
   it("again and again, each start waits for somebody to use the client", async () => {
     const { tor, workers } = openTab(freshName());
     for (let i = 1; i <= 3; i++) {
