@@ -16,8 +16,11 @@ import type { Place, Running } from "./places.ts";
  * its lock is taken from it, and if it wakes it sees that and stops.
  */
 const ANSWER_TIMEOUT = 10_000;
-/** Milliseconds after which a silent SharedWorker is made again, doubled each time: a browser may have given us a dying one. */
-const RESTART = 250;
+/**
+ * Milliseconds after which a silent SharedWorker is made again, doubled each time. Firefox gives us the one that is dying, and
+ * goes on doing so when it is asked again at once.
+ */
+const RESTART = 1000;
 /** What is sent before the other side has spoken. */
 const GREETING: ReadonlySet<unknown> = new Set(["hello", "alive", "bye"]);
 
