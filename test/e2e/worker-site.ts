@@ -1,4 +1,4 @@
-// Serves the page of the worker tests and the worker's script, as an embedder's bundler would leave them, under the strict
+// Serves a test's page and its workers' scripts, as an embedder's bundler would leave them, under the strict
 // Content-Security-Policy that Allium promises to work with.
 
 import { createServer } from "node:http";
@@ -9,12 +9,13 @@ import { build } from "esbuild";
 const PAGE = fileURLToPath(new URL("../../packages/web/test/browser/worker-page.ts", import.meta.url));
 const WORKER = fileURLToPath(new URL("../../packages/web/src/worker.ts", import.meta.url));
 
-export interface WorkerSite {
+export interface Site {
   readonly url: string;
   close(): void;
 }
 
-async function bundle(entry: string): Promise<string> {
+/** A file of `packages/web` with all that it imports. */
+export async function bundle(entry: string): Promise<string> {
   const { outputFiles } = await build({
     ...{ entryPoints: [entry], bundle: true, minify: true, format: "esm", target: "es2022", write: false },
     conditions: ["@allium/source"],
@@ -22,16 +23,19 @@ async function bundle(entry: string): Promise<string> {
   return outputFiles[0]?.text ?? "";
 }
 
-/** @param bridge the one server that the policy allows scripts to connect to */
-export async function startWorkerSite(bridge: string): Promise<WorkerSite> {
+export async function startWorkerSite(bridge: string): Promise<Site> {
+  return startSite(bridge, { "/page.js": await bundle(PAGE), "/worker.js": await bundle(WORKER) });
+}
+
+/**
+ * @param bridge the one server that the policy allows scripts to connect to
+ * @param scripts by their paths; every other path is the page, which runs `/page.js`
+ */
+export async function startSite(bridge: string, scripts: Readonly<Record<string, string>>): Promise<Site> {
   const { origin } = new URL(bridge);
-  const scripts = new Map([
-    ["/page.js", await bundle(PAGE)],
-    ["/worker.js", await bundle(WORKER)],
-  ]);
   const policy = `default-src 'none'; script-src 'self'; worker-src 'self'; img-src 'self'; connect-src 'self' ${origin} ${origin.replace(/^ws/, "http")}`;
   const server = createServer((request, response) => {
-    const script = scripts.get(request.url ?? "");
+    const script = scripts[request.url ?? ""];
     response.writeHead(request.url === "/favicon.ico" ? 204 : 200, {
       "content-security-policy": policy,
       "content-type": script === undefined ? "text/html" : "text/javascript",

@@ -6,7 +6,7 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import type { PageOptions, WorkerPage } from "../../packages/web/test/browser/worker-page.ts";
 import { BROWSERS } from "./browsers.ts";
-import { startWorkerSite, type WorkerSite } from "./worker-site.ts";
+import { type Site, startWorkerSite } from "./worker-site.ts";
 
 const MIB = 1 << 20;
 const network = inject("network");
@@ -14,7 +14,7 @@ const info = inject("info");
 const large = new URL(info.http.large.path, info.http.url).href;
 
 let bridge: Bridge;
-let site: WorkerSite;
+let site: Site;
 let bridges: string[];
 
 beforeAll(async () => {

@@ -102,6 +102,13 @@ describe("layering", () => {
   });
 });
 
+it("lets a client run in a service worker: nothing is imported late, no worker is made", () => {
+  const sources = ["packages/core/src", "packages/web/src"].flatMap((folder) => listFiles(folder, ".ts"));
+  const code = (file: string) => readText(file).replace(/^\s*(\/\/|\/?\*).*$/gm, "");
+  const wrong = sources.filter((file) => /(?<!\.|async )\bimport\(|\bnew (Shared)?Worker\(/.test(code(file)));
+  expect(wrong).toEqual([]);
+});
+
 describe("cycles", () => {
   it("has none between files of any package", () => {
     const files = ["packages/core/src", "packages/web/src", "packages/bridge/src"].flatMap((d) =>

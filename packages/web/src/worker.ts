@@ -3,17 +3,22 @@
 
 import { createTorClient, type WebClientOptions } from "./client.ts";
 import type { PortLike } from "./remote/link.ts";
-import { WorkerHost } from "./remote/serve.ts";
+import { SharingHost } from "./shared/host.ts";
 
 const create = (options: object) => createTorClient(options as WebClientOptions);
 
 if ("SharedWorkerGlobalScope" in globalThis) {
-  const host = new WorkerHost(create, () => {});
+  const host = new SharingHost(create, () => {});
   globalThis.addEventListener("connect", (event) => {
     const [port] = (event as MessageEvent).ports;
     if (port !== undefined) host.serve(port);
   });
 } else {
   const scope = globalThis as unknown as PortLike & { close(): void };
-  new WorkerHost(create, () => scope.close()).serve(scope);
+  const ended = () => {
+    // The page may have said its farewell long ago, and keep the place for us.
+    scope.postMessage({ type: "empty" }, []);
+    scope.close();
+  };
+  new SharingHost(create, ended).serve(scope);
 }

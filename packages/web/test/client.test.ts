@@ -81,7 +81,8 @@ describe("createTorClient", () => {
       made.push(options);
       return new FakeClient();
     };
-    new WorkerHost(create, () => {}).serve(port1);
+    const nothing = () => {};
+    new WorkerHost(create, nothing, nothing).serve(port1);
     const options = { bridges: ["wss://a.example/"], snapshots: false };
     const tor = createWorkerClient({ worker: port2, ...options });
     onTestFinished(() => tor.close());

@@ -36,6 +36,14 @@ export interface ConnectionListener {
   lost(error: TorError): void;
 }
 
+/** What the first message says. */
+export interface Hello {
+  /** JSON of the options with which the worker shall make its client. */
+  readonly options: string | undefined;
+  /** The name by which others shall find that client. */
+  readonly share: string | undefined;
+}
+
 /** Where a worker tells that its script failed. */
 export type ErrorSource = Pick<PortLike, "addEventListener">;
 
@@ -55,12 +63,7 @@ export class Connection {
   #over: TorError | undefined;
   #unacknowledged = 0;
 
-  constructor(
-    port: PortLike,
-    worker: ErrorSource,
-    options: string | undefined,
-    listener: ConnectionListener,
-  ) {
+  constructor(port: PortLike, worker: ErrorSource, hello: Hello, listener: ConnectionListener) {
     this.#listener = listener;
     this.#link = new Link(port, {
       message: (data) => this.#hear(data),
@@ -69,7 +72,7 @@ export class Connection {
         this.fail(lostError());
       },
     });
-    this.#link.post({ type: "hello", protocol: PROTOCOL, options } satisfies Request);
+    this.#link.post({ type: "hello", protocol: PROTOCOL, ...hello } satisfies Request);
     this.#link.hold();
     worker.addEventListener("error", () => {
       if (!this.#welcomed.signal.aborted)

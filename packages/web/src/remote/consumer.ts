@@ -3,6 +3,7 @@
 
 import { isTorError, systemClock, type Timer, type TorClientLike } from "@allium/core";
 import { misfit, parseMessage } from "./check.ts";
+import type { Hello } from "./connection.ts";
 import { toPlainError, versionError } from "./errors.ts";
 import { Feed } from "./feed.ts";
 import { Link, type PortLike } from "./link.ts";
@@ -14,8 +15,8 @@ import { Ask, type Served, type ServedOperation } from "./served-operation.ts";
 import { closedSocket, ServedSocket, serveConnect } from "./served-socket.ts";
 
 export interface ConsumerHost {
-  /** The client for a page that says hello with these options. @throws TorError why it gets none */
-  open(options: string | undefined): TorClientLike;
+  /** The client for a page that says hello like this. @throws TorError why it gets none */
+  open(hello: Hello): TorClientLike;
   /** The page has what it held no more. Called once, whether it had said hello or not. */
   left(): Promise<void>;
   /** Nothing more will be said to the page. Called once, some time after `left`. */
@@ -75,7 +76,7 @@ export class Consumer {
     if (hello?.type === "hello" && hello.protocol !== PROTOCOL) throw versionError();
     const message = parseMessage(REQUESTS, data);
     if (message.type !== "hello") throw misfit("something else before its hello");
-    const client = this.#host.open(message.options);
+    const client = this.#host.open(message);
     this.#client = client;
     this.#feed = new Feed(client, (answer) => this.#link.post(answer));
     const { status } = client;

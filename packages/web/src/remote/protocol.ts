@@ -115,8 +115,12 @@ const presence = { alive: { lock: text(32, /^[0-9a-f]{32}$/) } } as const;
 export const REQUESTS = {
   ...stream,
   ...presence,
-  /** The first message; options where the worker makes its client of them. */
-  hello: { protocol: whole(1, 2 ** 32), options: optional(text(MAX_JSON)) },
+  /** The first message; options where the worker makes its client of them, a name where others shall find it by that. */
+  hello: {
+    protocol: whole(1, 2 ** 32),
+    options: optional(text(MAX_JSON)),
+    share: optional(text(MAX_NAME)),
+  },
   fetch: {
     ...{ id, views, isolation, body },
     url: text(MAX_URL),

@@ -22,22 +22,15 @@ import type {
   TorViewLike,
   TorWebSocketConstructor,
 } from "@allium/core";
-import { systemClock } from "@allium/core";
-import {
-  badApiUsage,
-  makeWebSocket,
-  nestedKeys,
-  parseDestination,
-  TypedEventTarget,
-} from "@allium/core/internal";
+import { badApiUsage, nestedKeys, parseDestination, TypedEventTarget } from "@allium/core/internal";
 import { type Check, flag, listOf, object, plain, text, whole } from "./check.ts";
-import { Connection, type ErrorSource } from "./connection.ts";
+import { Connection, type ErrorSource, type Hello } from "./connection.ts";
 import { closedError, limitError } from "./errors.ts";
 import type { PortLike } from "./link.ts";
 import { type EventAnswer, MAX_JSON, MAX_KEY, MAX_KEYS } from "./protocol.ts";
 import { remoteFetch } from "./remote-fetch.ts";
 import { remoteConnect } from "./remote-socket.ts";
-import { socketStream } from "./socket-stream.ts";
+import { webSocketOver } from "./web-socket.ts";
 
 const addresses = listOf(
   object<ResolvedAddress>({ address: text(64), ttl: whole(0, 2 ** 32) }),
@@ -57,22 +50,7 @@ class RemoteView implements TorViewLike {
   constructor(connection: Connection, keys: readonly string[]) {
     this.#connection = connection;
     this.#keys = keys;
-    // Frames are made and read here; the worker carries their bytes, and does TLS where there is any.
-    this.WebSocket = makeWebSocket({
-      open: async ({ hostname, port, isolation, signal }, isSecure) =>
-        socketStream(
-          this.connect(
-            { hostname, port },
-            {
-              ...(isSecure && { secureTransport: "on", alpn: ["http/1.1"] }),
-              ...(isolation !== undefined && { isolation }),
-              ...(signal !== undefined && { signal }),
-            },
-          ),
-          systemClock,
-        ),
-      clock: systemClock,
-    });
+    this.WebSocket = webSocketOver(this);
   }
 
   fetch(input: string | URL | Request, init?: TorFetchInit): Promise<Response> {
@@ -113,10 +91,10 @@ export class RemoteTorClient extends TypedEventTarget<TorClientEvents> implement
   #measuring = false;
   #status: ClientStatus = { fraction: 0, phase: "bridge", ready: false };
 
-  /** Made by `connectTorClient` and `createWorkerClient`. */
-  constructor(port: PortLike, worker: ErrorSource, options?: string) {
+  /** Made by `connectTorClient`, `createWorkerClient` and `createSharedClient`. */
+  constructor(port: PortLike, worker: ErrorSource, hello: Hello) {
     super();
-    const connection = new Connection(port, worker, options, {
+    const connection = new Connection(port, worker, hello, {
       state: (status, circuits) => this.#takeState(status, circuits),
       event: (event) => this.#takeEvent(event),
       lost: (error) => this.#lost(error),
@@ -234,7 +212,9 @@ export class RemoteTorClient extends TypedEventTarget<TorClientEvents> implement
 
   /** The client may live on, but not for this page. */
   #lost({ kind, code, message }: TorError): void {
+    const circuits = this.circuits();
     this.#circuits.clear();
+    for (const circuit of circuits) this.emit("circuit", { ...circuit, state: "closed" });
     this.#status = { ...this.#status, ready: false, blocked: { kind, code, message } };
     this.emit("status", this.#status);
   }

@@ -1,8 +1,9 @@
 // The worker's side: a client of the caller's own for one port after the other, or one that is made when the first page
 // says what it shall be.
 
-import type { TorClientLike } from "@allium/core";
+import type { TorClientLike, TorError } from "@allium/core";
 import { badApiUsage, deferred } from "@allium/core/internal";
+import type { Hello } from "./connection.ts";
 import { Consumer } from "./consumer.ts";
 import { closedError, optionsError } from "./errors.ts";
 import type { PortLike } from "./link.ts";
@@ -23,7 +24,7 @@ export interface ServedPort {
  */
 export function serveTorClient(client: TorClientLike, port: PortLike): ServedPort {
   const closed = deferred();
-  const open = (options: string | undefined) => {
+  const open = ({ options }: Hello) => {
     if (options !== undefined)
       throw optionsError("this worker has its client already: connect without options");
     return client;
@@ -39,20 +40,31 @@ type Options = Readonly<Record<string, unknown>>;
 export class WorkerHost {
   readonly #create: (options: Options) => TorClientLike;
   readonly #onEmpty: () => void;
+  readonly #onShare: (name: string) => void;
+  readonly #consumers = new Set<Consumer>();
   #current: { readonly client: TorClientLike; readonly options: Options } | undefined;
   #pages = 0;
 
-  /** @param onEmpty called when a page has gone and there is no other */
-  constructor(create: (options: Options) => TorClientLike, onEmpty: () => void) {
+  /**
+   * @param onEmpty called when a page has gone and there is no other
+   * @param onShare called when a page wants others to find the client by this name
+   */
+  constructor(
+    create: (options: Options) => TorClientLike,
+    onEmpty: () => void,
+    onShare: (name: string) => void,
+  ) {
     this.#create = create;
     this.#onEmpty = onEmpty;
+    this.#onShare = onShare;
   }
 
   serve(port: PortLike): void {
     let counted = false;
-    new Consumer(port, {
-      open: (json) => {
-        const client = this.#open(json);
+    const consumer = new Consumer(port, {
+      open: ({ options, share }) => {
+        const client = this.#open(options);
+        if (share !== undefined) this.#onShare(share);
         this.#pages++;
         counted = true;
         return client;
@@ -65,9 +77,16 @@ export class WorkerHost {
         await last?.client.close();
       },
       ended: () => {
+        this.#consumers.delete(consumer);
         if (this.#pages === 0) this.#onEmpty();
       },
     });
+    this.#consumers.add(consumer);
+  }
+
+  /** Ends all connections, and so the client; the pages are told why. */
+  close(error: TorError): void {
+    for (const consumer of this.#consumers) consumer.end(error);
   }
 
   #open(json: string | undefined): TorClientLike {

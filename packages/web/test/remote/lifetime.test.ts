@@ -102,6 +102,7 @@ function hosted() {
       return made.at(-1) as FakeClient;
     },
     () => empty++,
+    () => {},
   );
   const ended = (tor: RemoteTorClient) => onTestFinished(() => tor.close());
   const page = (options?: object) => {
@@ -155,6 +156,7 @@ describe("a worker's one client", () => {
     port2.onmessage = ({ data }) => answers.push(data);
     const host = new WorkerHost(
       () => new FakeClient(),
+      () => {},
       () => {},
     );
     host.serve(port1);
