@@ -14,8 +14,5 @@ export function targetOfPath(prefix: string, url: URL): URL | undefined {
   if (match === null) return undefined;
   const [, scheme, host, path = "/"] = match;
   const text = `${scheme}://${host}${path}${url.search}${url.hash}`;
-  if (!URL.canParse(text)) return undefined;
-  const target = new URL(text);
-  // What the parser understands otherwise than it is written is not what was meant.
-  return target.host.toLowerCase() === (host as string).toLowerCase() ? target : undefined;
+  return URL.canParse(text) ? new URL(text) : undefined;
 }

@@ -1,0 +1,3 @@
+// The entry @allium/web/viewer: sites through Tor in a frame of a page.
+
+export { createViewer, type Viewer, type ViewerOptions } from "./viewer.ts";
