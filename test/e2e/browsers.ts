@@ -7,9 +7,6 @@ export interface LaunchOptions {
   readonly resolveTo?: string;
   /** Firefox preferences. */
   readonly preferences?: Readonly<Record<string, string | number | boolean>>;
-  readonly env?: Readonly<Record<string, string>>;
-  /** Chromium's further flags. */
-  readonly flags?: readonly string[];
 }
 
 export interface BrowserKind {
@@ -28,34 +25,24 @@ export const CHROMIUM_FLAGS = [
   "--disable-sync",
 ];
 
-/** Playwright's Firefox takes the environment as a whole. */
-function environment(env: LaunchOptions["env"] = {}): Record<string, string> {
-  const present = Object.entries(process.env).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined,
-  );
-  return { ...Object.fromEntries(present), ...env };
-}
-
 export const BROWSERS: readonly BrowserKind[] = [
   {
     name: "chromium",
-    launch: ({ resolveTo, flags = [] } = {}) =>
+    launch: ({ resolveTo } = {}) =>
       chromium.launch({
         executablePath: "/usr/bin/chromium",
         args: [
           ...CHROMIUM_FLAGS,
-          ...flags,
           ...(resolveTo === undefined ? [] : [`--host-resolver-rules=MAP * ${resolveTo}, EXCLUDE 127.0.0.1`]),
         ],
       }),
   },
   {
     name: "firefox",
-    launch: ({ resolveTo, preferences, env } = {}) =>
+    launch: ({ resolveTo, preferences } = {}) =>
       firefox.launch({
         executablePath: "/usr/bin/firefox-esr",
         channel: "moz-firefox",
-        env: environment(env),
         firefoxUserPrefs: {
           ...preferences,
           ...(resolveTo !== undefined && { "network.dns.forceResolve": resolveTo }),

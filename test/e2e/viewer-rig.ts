@@ -31,8 +31,14 @@ const FILES: Readonly<Record<string, string>> = {
   "/page.js": "packages/web/test/browser/viewer-page.ts",
 };
 
-/** @param answer what the target says, by host and path */
-export async function startViewerRig(answer: (visit: Visit) => Answer): Promise<ViewerRig> {
+/**
+ * @param answer what the target says, by host and path
+ * @param plain further pages beside the embedding one, by path
+ */
+export async function startViewerRig(
+  answer: (visit: Visit) => Answer,
+  plain: Readonly<Record<string, () => Served>> = {},
+): Promise<ViewerRig> {
   const network = inject("network");
   const target = await startTarget(inject("info"), (visit, response) => {
     const { status = 200, headers = HTML, body = "" } = answer(visit);
@@ -44,7 +50,9 @@ export async function startViewerRig(answer: (visit: Visit) => Answer): Promise<
   const scripts = new Map<string, string>();
   for (const [path, file] of Object.entries(FILES)) scripts.set(path, await bundleFile(file, "iife"));
   const { origin } = new URL(bridgeUrl);
-  const site: Site = await startSite((host, path) => serve(host, path, scripts, origin, () => site.port));
+  const site: Site = await startSite(
+    (host, path) => plain[path]?.() ?? serve(host, path, scripts, origin, () => site.port),
+  );
   return {
     ...{ site, target, pageUrl: `http://${PAGE_HOST}:${site.port}/` },
     options: { bridges: [bridgeUrl], network, storeName: "viewer" },
