@@ -18,6 +18,8 @@ const PNG = Buffer.from(
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
   "base64",
 );
+/** After which Firefox ends a worker that has nothing to do. */
+const IDLE_MS = 3000;
 const FILL = "position:fixed;left:0;top:0;width:100%;height:100%;display:block";
 
 let rig: ViewerRig;
@@ -83,7 +85,13 @@ describe.each(BROWSERS)("a viewer in $name", ({ name, launch }) => {
   const paths = () => rig.target.visits.map(({ host, path }) => `${host.split(".")[0]}${path}`);
 
   beforeAll(async () => {
-    browser = await launch({ resolveTo: DIRECT });
+    browser = await launch({
+      resolveTo: DIRECT,
+      preferences: {
+        "dom.serviceWorkers.idle_timeout": IDLE_MS,
+        "dom.serviceWorkers.idle_extended_timeout": IDLE_MS,
+      },
+    });
     page = await browser.newPage();
     await page.goto(rig.pageUrl);
     call = callerOf(page);
@@ -157,6 +165,9 @@ describe.each(BROWSERS)("a viewer in $name", ({ name, launch }) => {
     await show("/redirect", "/landed?by=redirect");
     await show("/away", "/landed", "other");
     expect(await show("/out")).toContainEqual({ url: at("/out"), code: "ALLIUM_E_VIEWER_REDIRECT" });
+    const code = "ALLIUM_E_VIEWER_REDIRECT";
+    expect(await show("/loop", "/loop", "other")).toEqual([{ url: at("/loop", "other"), code }]);
+    expect(paths().filter((path) => path.endsWith("/loop")).length).toBe(11);
   });
 
   it("says why a document is not shown", async () => {
@@ -173,7 +184,7 @@ describe.each(BROWSERS)("a viewer in $name", ({ name, launch }) => {
       const session = await page.context().newCDPSession(page);
       await session.send("ServiceWorker.enable");
       await session.send("ServiceWorker.stopAllWorkers");
-    }
+    } else await page.waitForTimeout(2 * IDLE_MS);
     await show("/again");
     expect(paths()).toEqual(["site/link", "site/again"]);
   });

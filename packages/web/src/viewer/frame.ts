@@ -12,7 +12,7 @@ function hear({ source, data, ports }: MessageEvent, registration: ServiceWorker
   if (source !== window.parent) return;
   if (data === LEAVE) void registration.unregister();
   else if ((data as PortsMessage)?.type === "allium-ports")
-    registration.active?.postMessage(data, [...ports]);
+    (navigator.serviceWorker.controller ?? registration.active)?.postMessage(data, [...ports]);
 }
 
 async function run(): Promise<void> {

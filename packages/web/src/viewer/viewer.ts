@@ -56,7 +56,7 @@ export interface Viewer {
 /** Milliseconds for a site's origin to install its worker. */
 const START_TIMEOUT = 20_000;
 /** Sites that lead to each other without showing anything. */
-const MAX_MOVES = 20;
+const MAX_MOVES = 10;
 
 export function createViewer(options: ViewerOptions): Viewer {
   return new FrameViewer(options);
@@ -102,7 +102,15 @@ class FrameViewer implements Viewer {
       this.#stage?.close();
       this.#stage = new Stage(this.#options, origin, target.host, (message) => this.#hear(message));
     }
-    await this.#stage.show(path);
+    const stage = this.#stage;
+    try {
+      await stage.show(path);
+    } catch (error) {
+      // The next try gets an origin anew.
+      stage.close();
+      if (this.#stage === stage) this.#stage = undefined;
+      throw error;
+    }
   }
 
   #hear(message: ControlMessage): void {
