@@ -2,9 +2,16 @@
 
 import { type Browser, chromium, firefox } from "playwright-core";
 
+export interface LaunchOptions {
+  /** The address that every name has for the browser itself, so that a request past Tor arrives somewhere. */
+  readonly resolveTo?: string;
+  /** Firefox preferences. */
+  readonly preferences?: Readonly<Record<string, string | number | boolean>>;
+}
+
 export interface BrowserKind {
   readonly name: "chromium" | "firefox";
-  launch(): Promise<Browser>;
+  launch(options?: LaunchOptions): Promise<Browser>;
 }
 
 /** Flags without which Chromium looks for Google's hosts at every start. */
@@ -21,10 +28,25 @@ export const CHROMIUM_FLAGS = [
 export const BROWSERS: readonly BrowserKind[] = [
   {
     name: "chromium",
-    launch: () => chromium.launch({ executablePath: "/usr/bin/chromium", args: CHROMIUM_FLAGS }),
+    launch: ({ resolveTo } = {}) =>
+      chromium.launch({
+        executablePath: "/usr/bin/chromium",
+        args: [
+          ...CHROMIUM_FLAGS,
+          ...(resolveTo === undefined ? [] : [`--host-resolver-rules=MAP * ${resolveTo}, EXCLUDE 127.0.0.1`]),
+        ],
+      }),
   },
   {
     name: "firefox",
-    launch: () => firefox.launch({ executablePath: "/usr/bin/firefox-esr", channel: "moz-firefox" }),
+    launch: ({ resolveTo, preferences } = {}) =>
+      firefox.launch({
+        executablePath: "/usr/bin/firefox-esr",
+        channel: "moz-firefox",
+        firefoxUserPrefs: {
+          ...preferences,
+          ...(resolveTo !== undefined && { "network.dns.forceResolve": resolveTo }),
+        },
+      }),
   },
 ];
