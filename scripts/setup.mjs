@@ -17,7 +17,10 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 
 const commands = {
   start: { script: "scripts/start.ts", needs: ["tor", "openssl"] },
-  test: { script: "scripts/test.ts", needs: ["tor", "chromium", "firefox-esr", "openssl"] },
+  test: {
+    script: "scripts/test.ts",
+    needs: ["tor", "chromium", "firefox-esr", "openssl", "python3-websockets"],
+  },
   bench: { script: "test/bench/main.ts", needs: ["tor", "chromium", "openssl"] },
   build: { script: "scripts/build.ts", needs: [] },
   check: { script: "scripts/check.ts", needs: [] },

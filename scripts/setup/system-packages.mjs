@@ -13,12 +13,17 @@ const POLICY_TEXT =
 const TOR_UNITS = ["tor.service", "tor@default.service"];
 const OLDEST_TOR = [0, 4, 9];
 
-/** By Debian's package name: the programs that tell it is there, and its names elsewhere. */
+/** By Debian's package name: the programs that tell it is there, or a file that does, and its names elsewhere. */
 const packages = {
   tor: { programs: ["tor", "tor-gencert"], what: "C tor 0.4.9 or later, with tor-gencert" },
   chromium: { programs: ["chromium"], what: "Chromium as /usr/bin/chromium" },
   "firefox-esr": { programs: ["firefox-esr"], what: "Firefox ESR as /usr/bin/firefox-esr" },
   openssl: { programs: ["openssl"], what: "the openssl command" },
+  "python3-websockets": {
+    programs: ["python3"],
+    file: "/usr/lib/python3/dist-packages/websockets/__init__.py",
+    what: "the websockets library of /usr/bin/python3",
+  },
 };
 
 function which(program) {
@@ -42,8 +47,10 @@ function torIsRecent() {
 }
 
 function isPresent(name) {
+  const { programs, file } = packages[name];
   return (
-    packages[name].programs.every((program) => which(program) !== undefined) &&
+    programs.every((program) => which(program) !== undefined) &&
+    (file === undefined || existsSync(file)) &&
     (name !== "tor" || torIsRecent())
   );
 }
@@ -109,7 +116,7 @@ function install(names) {
 }
 
 function explain(missing) {
-  const lines = missing.map((name) => `  ${name.padEnd(12)} ${packages[name].what}`);
+  const lines = missing.map((name) => `  ${name.padEnd(18)} ${packages[name].what}`);
   const how = `On Debian 12, as root:\n  apt-get update && apt-get install --no-install-recommends ${missing.join(" ")}`;
   const service = missing.includes("tor")
     ? "\nDebian's package starts a tor service, which joins the public network; Allium does not use it:\n" +

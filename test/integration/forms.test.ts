@@ -141,7 +141,10 @@ describe.each(NETWORKS)("relays with $params", ({ params, forms }) => {
     const { http } = tornet.info;
     const tor = client({ memoryLimit: 2 * MIB });
     const responses: Response[] = [];
-    for (let i = 0; i < 12; i++) responses.push(await tor.fetch(`${http.url}bytes/${MIB}?${i}`));
+    // Two keys, since a key has six connections to an origin.
+    for (let i = 0; i < 12; i++) {
+      responses.push(await tor.fetch(`${http.url}bytes/${MIB}?${i}`, { isolation: String(i % 2) }));
+    }
     await expect.poll(() => tor.stats().memory.used, { timeout: 20_000 }).toBeGreaterThan(MIB);
     // Twelve streams have 240 KiB or more each on the way before their exit holds them back.
     await sleep(1000);

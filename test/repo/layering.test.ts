@@ -9,6 +9,7 @@ const ROOMS = [
   "geo",
   "crypto",
   "tls",
+  "roots",
   "link",
   "circuit",
   "directory",

@@ -34,5 +34,7 @@ it.each(PACKAGES)("publishes @allium/%s in a form that publint accepts", { timeo
 
 it.each(PACKAGES)("publishes types of @allium/%s that resolve everywhere", { timeout: 120_000 }, (name) => {
   build();
-  expect(complaintsOf("attw", "--pack", `packages/${name}`, "--profile", "esm-only")).toBe("");
+  // Data has no types.
+  const options = ["--profile", "esm-only", "--exclude-entrypoints", "roots.bin"];
+  expect(complaintsOf("attw", "--pack", `packages/${name}`, ...options)).toBe("");
 });

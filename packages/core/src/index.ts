@@ -31,6 +31,8 @@ export type {
   TorClientLike,
   TorViewLike,
 } from "./client/api.ts";
+export type { CheckOptions, CheckResult } from "./client/check.ts";
+export type { DiagnoseOptions, Diagnosis, DiagnosisStep, Layer } from "./client/diagnose.ts";
 export type { GuardRecord, GuardState, Guards } from "./client/guards.ts";
 export type { LinkStep } from "./client/link-outcome.ts";
 export type { Metric, MetricName } from "./client/metrics.ts";
@@ -46,8 +48,16 @@ export { parseNetworkConfig } from "./directory/network-config.ts";
 export { publicNetwork } from "./directory/public-network.ts";
 export type { TorFetchInit } from "./net/fetch.ts";
 export { TorFetchError } from "./net/fetch-error.ts";
+export type { FetchProgress } from "./net/progress.ts";
 export type { TorSocket, TorSocketInfo, TorSocketOptions } from "./net/socket.ts";
+export type {
+  TorWebSocket,
+  TorWebSocketConstructor,
+  TorWebSocketErrorEvent,
+  TorWebSocketOptions,
+} from "./net/websocket/api.ts";
 export type { BridgeSuspicion, BridgeUse } from "./path/bridge-watch.ts";
 export type { ExitCountryOptions, GeoData } from "./path/geo.ts";
 export type { GuardEvent } from "./path/guards/sample.ts";
 export type { CircuitInfo, CircuitPurpose, HopInfo } from "./path/registry.ts";
+export type { TrustOptions } from "./tls/x509/trust.ts";

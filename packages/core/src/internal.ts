@@ -1,7 +1,8 @@
 // For Allium's own packages only: no promise is made about what is exported here.
 
 export type { Deferred } from "./base/abort.ts";
-export { abortable, deferred, onAbort, throwIfAborted, withTimeout } from "./base/abort.ts";
+export { abortable, deferred, onAbort, settledWithin, throwIfAborted, withTimeout } from "./base/abort.ts";
+export type { ByteStream } from "./base/byte-stream.ts";
 export { concat } from "./base/bytes.ts";
 export { toHex } from "./base/encoding.ts";
 export { abortedError, badApiUsage, protocolViolation, toTorError } from "./base/errors.ts";
@@ -19,4 +20,7 @@ export { prepareRequest } from "./net/fetch-request.ts";
 export { describeResponse } from "./net/fetch-response.ts";
 export { parseDestination } from "./net/host.ts";
 export { ownBuffer } from "./net/own-buffer.ts";
-export { bytesOf, socketDestination } from "./net/socket.ts";
+export { announcedLength, told } from "./net/progress.ts";
+export { socketDestination } from "./net/socket.ts";
+export { bytesOf } from "./net/socket-streams.ts";
+export { makeWebSocket } from "./net/websocket/websocket.ts";

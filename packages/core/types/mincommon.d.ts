@@ -7,6 +7,10 @@ interface SymbolConstructor {
 
 type BufferSource = ArrayBufferView | ArrayBuffer;
 
+interface ImportMeta {
+  readonly url: string;
+}
+
 interface Event {
   readonly type: string;
   readonly target: EventTarget | null;
@@ -15,6 +19,21 @@ interface Event {
   stopImmediatePropagation(): void;
 }
 declare var Event: { new (type: string, init?: { cancelable?: boolean }): Event };
+interface MessageEvent extends Event {
+  readonly data: unknown;
+  readonly origin: string;
+}
+declare var MessageEvent: {
+  new (type: string, init?: { data?: unknown; origin?: string }): MessageEvent;
+};
+interface CloseEvent extends Event {
+  readonly wasClean: boolean;
+  readonly code: number;
+  readonly reason: string;
+}
+declare var CloseEvent: {
+  new (type: string, init?: { wasClean?: boolean; code?: number; reason?: string }): CloseEvent;
+};
 type EventListenerOrObject = ((event: Event) => void) | { handleEvent(event: Event): void };
 interface EventTarget {
   addEventListener(
@@ -176,9 +195,7 @@ declare var TransformStream: {
   }): TransformStream<I, O>;
 };
 declare var CompressionStream: {
-  new (
-    format: "deflate" | "deflate-raw" | "gzip",
-  ): { readable: ReadableStream<Uint8Array>; writable: WritableStream<Uint8Array> };
+  new (format: string): { readable: ReadableStream<Uint8Array>; writable: WritableStream<Uint8Array> };
 };
 declare var DecompressionStream: typeof CompressionStream;
 
@@ -186,6 +203,7 @@ interface Blob {
   readonly size: number;
   readonly type: string;
   arrayBuffer(): Promise<ArrayBuffer>;
+  slice(start?: number, end?: number): Blob;
   stream(): ReadableStream<Uint8Array>;
   text(): Promise<string>;
 }

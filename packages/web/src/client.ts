@@ -6,10 +6,13 @@ import { bridgesOf, dialThrough, type WebDialerOptions } from "./dialer.ts";
 import { askPersistence, watchNetwork, watchPage } from "./platform.ts";
 import { webSnapshots } from "./snapshots.ts";
 import { webStore } from "./store.ts";
+import { trustOf, type WebTrustOptions } from "./trust.ts";
 
 export interface WebClientOptions
   extends WebDialerOptions,
-    Omit<TorClientOptions, "dialer" | "store" | "snapshots"> {
+    Omit<TorClientOptions, "dialer" | "store" | "snapshots" | "tls"> {
+  /** Whom TLS to web servers trusts; Mozilla's roots unless told otherwise. */
+  readonly tls?: WebTrustOptions;
   /** Name of the IndexedDB database; "allium" unless told otherwise. */
   readonly storeName?: string;
   /** Whether the bridges are asked for the directory's documents before Tor is; true unless told otherwise. */
@@ -20,7 +23,15 @@ export interface WebClientOptions
 
 /** @throws TorError `bad-api-usage` for options that cannot be */
 export function createTorClient(options: WebClientOptions): TorClient {
-  const { bridges, token, storeName = "allium", snapshots = true, persist = true, ...rest } = options;
+  const {
+    bridges,
+    token,
+    storeName = "allium",
+    snapshots = true,
+    persist = true,
+    tls = {},
+    ...rest
+  } = options;
   for (const [name, value] of Object.entries({ snapshots, persist })) {
     if (typeof value !== "boolean")
       throw badApiUsage("ALLIUM_E_BAD_OPTIONS", `TorClient: ${name} must be true or false`);
@@ -28,6 +39,7 @@ export function createTorClient(options: WebClientOptions): TorClient {
   const shared = bridgesOf({ bridges, ...(token !== undefined && { token }) });
   const client = new TorClient({
     ...rest,
+    tls: trustOf(tls),
     ...(snapshots && { snapshots: webSnapshots({ bridges, first: () => shared.current }) }),
     dialer: dialThrough(shared),
     store: webStore(storeName),

@@ -43,5 +43,9 @@ export function dialThrough(bridges: Bridges): Dialer {
       const route = new Route(bridges, target, options);
       return new BridgePipe(await route.open(signal), route);
     },
+    leave(bridge) {
+      if (bridges.names[bridges.current] === bridge)
+        bridges.current = (bridges.current + 1) % bridges.names.length;
+    },
   };
 }

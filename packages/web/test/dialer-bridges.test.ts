@@ -1,7 +1,7 @@
 // The dialer's way from one address, or one bridge, to the next, against real WebSockets (bridge-spec).
 
 import { describe, expect, it, vi } from "vitest";
-import { webDialer } from "../src/dialer.ts";
+import { bridgesOf, dialThrough, webDialer } from "../src/dialer.ts";
 import { hello, rejection, relay, twoAddresses, write } from "./dialer-rig.ts";
 import { closedPort, scriptedBridge } from "./scripted-bridge.ts";
 
@@ -122,5 +122,17 @@ describe("which bridge carries a connection", () => {
     for (const avoid of [[], [one.url], [one.url, two.url]])
       (await dialer.dial(relay, { avoid: new Set(avoid), onBridge })).close();
     expect(through).toEqual([one.url, two.url, one.url]);
+  });
+
+  it("is another one from the time on when that one is to be left, for whatever begins with it", async () => {
+    const [one, two] = [await scriptedBridge(), await scriptedBridge()];
+    const bridges = bridgesOf({ bridges: [one.url, two.url] });
+    const dialer = dialThrough(bridges);
+    dialer.leave?.(two.url);
+    expect(bridges.current).toBe(0);
+    dialer.leave?.(one.url);
+    expect(bridges.current).toBe(1);
+    dialer.leave?.(two.url);
+    expect(bridges.current).toBe(0);
   });
 });

@@ -1,48 +1,16 @@
 // The snapshot source against real HTTP: what it asks for, what it takes, and when it stops.
 
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { isTorError, memoryStore, type TorError } from "@allium/core";
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { createTorClient } from "../src/client.ts";
-import { createWorkerClient } from "../src/remote/index.ts";
-import { WorkerHost } from "../src/remote/serve.ts";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { webSnapshots } from "../src/snapshots.ts";
-import { FakeClient } from "./remote/rig.ts";
+import { httpBridge, refusing, type Script } from "./http-bridge.ts";
 import { closedPort } from "./scripted-bridge.ts";
 
 vi.mock("../src/store.ts", () => ({ webStore: () => memoryStore() }));
 
-interface HttpBridge {
-  readonly url: string;
-  readonly asked: IncomingMessage[];
-  /** Connections that are open. */
-  readonly open: () => Promise<number>;
-}
-
-type Script = (request: IncomingMessage, response: ServerResponse) => unknown;
-
-async function httpBridge(script: Script): Promise<HttpBridge> {
-  const asked: IncomingMessage[] = [];
-  const server = createServer((request, response) => {
-    asked.push(request);
-    script(request, response);
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const open = () => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));
-  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`, asked, open };
-}
-
 const text = "network-status-version 3 microdesc\n".repeat(20_000);
 const serving: Script = (_, response) => response.end(text);
-const refusing: (status: number) => Script = (status) => (_, response) =>
-  response.writeHead(status).end("no");
 const never = new AbortController().signal;
 const limits = { maxLength: 1_000_000, signal: never };
 
@@ -300,51 +268,4 @@ it("an abort asks no other bridge even where the platform's fetch does not look"
   const { signal } = controller;
   const failure = await failureOf(source.fetch("certificates", { maxLength: 1, signal }));
   expect([failure.kind, asked]).toEqual(["aborted", 1]);
-});
-
-describe("createTorClient", () => {
-  async function askedBy(options: { snapshots?: boolean }): Promise<(string | undefined)[]> {
-    const bridge = await httpBridge(refusing(404));
-    const network = {
-      authorities: [{ nickname: "none", v3ident: "11".repeat(20) }],
-      fallbacks: [{ rsaId: "00".repeat(20), ed25519Id: "A".repeat(43), orPorts: ["192.0.2.1:9001"] }],
-    };
-    const tor = createTorClient({ bridges: [bridge.url], network, ...options });
-    onTestFinished(() => tor.close());
-    tor.ready().catch(() => {});
-    const asked = () => bridge.asked.map(({ url }) => url);
-    await vi.waitFor(() => expect(asked()).toContain("/v1/connect"));
-    return asked();
-  }
-
-  it("asks its bridges for snapshots first", async () => {
-    const documents = ["/dir/consensus-microdesc", "/dir/certificates"];
-    expect((await askedBy({})).slice(0, 3)).toEqual([...documents, "/v1/connect"]);
-  });
-
-  it("does not where it is told so", async () => {
-    expect(new Set(await askedBy({ snapshots: false }))).toEqual(new Set(["/v1/connect"]));
-  });
-
-  it("in a worker is told so by the page", async () => {
-    const { port1, port2 } = new MessageChannel();
-    const made: object[] = [];
-    const create = (options: object) => {
-      made.push(options);
-      return new FakeClient();
-    };
-    new WorkerHost(create, () => {}).serve(port1);
-    const options = { bridges: ["wss://a.example/"], snapshots: false };
-    const tor = createWorkerClient({ worker: port2, ...options });
-    onTestFinished(() => tor.close());
-    await tor.ready();
-    expect(made).toEqual([options]);
-  });
-
-  it("refuses what is neither true nor false", () => {
-    const snapshots = "no" as unknown as boolean;
-    expect(() => createTorClient({ bridges: ["wss://a.example/"], snapshots })).toThrow(
-      expect.objectContaining({ kind: "bad-api-usage", code: "ALLIUM_E_BAD_OPTIONS" }),
-    );
-  });
 });

@@ -17,6 +17,9 @@ export interface Platform {
   watched?(): Questions["watched"]["answer"];
 }
 
+/** Connections that fetch has to an origin on one circuit; more streams than that are sockets. */
+const FETCHES_AT_ONCE = 6;
+
 export class AlliumAgent {
   readonly #client: AgentClient;
   readonly #destination: Destination;
@@ -66,14 +69,16 @@ export class AlliumAgent {
   }
 
   async #prepare(circuits: readonly string[]): Promise<void> {
-    for (const isolation of circuits)
-      await drain(await this.#client.fetch(this.#destination.url, { isolation }));
+    for (const isolation of circuits) await drain(await this.#client.fetch(this.#unkept(""), { isolation }));
   }
 
   async #transfer(transfer: Transfer): Promise<{ ms: number }> {
     const { streams, circuits, bytes } = transfer;
     const each = bytes / streams;
-    const one = transfer.direction === "down" ? this.#download : this.#upload;
+    const isMany = streams > FETCHES_AT_ONCE * circuits.length;
+    if (isMany && transfer.direction === "up") throw new Error("so many uploads at once are not measured");
+    const down = isMany ? this.#downloadBySocket : this.#download;
+    const one = transfer.direction === "down" ? down : this.#upload;
     const body = new Uint8Array(transfer.direction === "up" ? each : 0);
     const began = performance.now();
     await Promise.all(
@@ -85,15 +90,37 @@ export class AlliumAgent {
     return { ms };
   }
 
+  /** An address at which each request has a stream of its own: the server keeps no connection. */
+  #unkept(path: string): string {
+    return `${this.#destination.url}${path}?close`;
+  }
+
   #download = async (length: number, isolation: string): Promise<void> => {
-    const got = await drain(
-      await this.#client.fetch(`${this.#destination.url}bytes/${length}`, { isolation }),
-    );
+    const got = await drain(await this.#client.fetch(this.#unkept(`bytes/${length}`), { isolation }));
+    if (got !== length) throw new Error(`${got} bytes came of ${length}`);
+  };
+
+  #downloadBySocket = async (length: number, isolation: string): Promise<void> => {
+    const { host, hostname, port } = new URL(this.#destination.url);
+    const socket = this.#client.connect({ hostname, port: Number(port) }, { isolation });
+    const writer = socket.writable.getWriter();
+    const head = `GET /bytes/${length} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+    await writer.write(new TextEncoder().encode(head));
+    let got = 0;
+    let before = "";
+    for await (const chunk of socket.readable) {
+      got += chunk.length;
+      // Up to the end of the response's head, which is not counted.
+      if (before.includes("\r\n\r\n")) continue;
+      before += new TextDecoder("latin1").decode(chunk);
+      const end = before.indexOf("\r\n\r\n");
+      if (end >= 0) got -= end + 4;
+    }
     if (got !== length) throw new Error(`${got} bytes came of ${length}`);
   };
 
   #upload = async (length: number, isolation: string, body: Uint8Array<ArrayBuffer>): Promise<void> => {
-    const response = await this.#client.fetch(`${this.#destination.url}sink`, {
+    const response = await this.#client.fetch(this.#unkept("sink"), {
       method: "POST",
       body,
       isolation,
@@ -104,7 +131,7 @@ export class AlliumAgent {
 
   async #firstByte(isolation: string): Promise<{ ms: number }> {
     const began = performance.now();
-    const response = await this.#client.fetch(this.#destination.url, { isolation });
+    const response = await this.#client.fetch(this.#unkept(""), { isolation });
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     await reader.read();
     const ms = performance.now() - began;

@@ -7,6 +7,7 @@
 //   GET /drip?chunks=10&ms=100   a body that comes in pieces       GET /slow?ms=1000   waits before it answers
 //   GET /whoami        { IsTor, IP } of who asks, as JSON: check.torproject.org's form
 //   GET /stall         a head, then nothing         GET /cut           less than its Content-Length, then the end
+// With ?close the connection ends after the answer.
 
 import { createHash } from "node:crypto";
 import http from "node:http";
@@ -118,6 +119,7 @@ async function handle(request: http.IncomingMessage, response: http.ServerRespon
   const url = new URL(request.url ?? "/", "http://destination.invalid");
   const [, route = "", argument = ""] = url.pathname.split("/");
   const exchange = { request, response, url, argument };
+  if (url.searchParams.has("close")) response.setHeader("connection", "close");
   const handler = Object.hasOwn(routes, route) ? routes[route] : undefined;
   if (handler === undefined) reply(exchange, "text/plain", "not found\n", 404);
   else await handler(exchange);

@@ -33,6 +33,8 @@ export interface Dialer {
    * @throws TorError `bridge-unreachable`, `bridge-refused`, `offline` or `aborted`
    */
   dial(target: readonly RelayAddress[], options?: DialOptions): Promise<Duplex>;
+  /** The bridge of this name is under suspicion: whatever goes through bridges begins with another one from now on. */
+  leave?(bridge: string): void;
 }
 
 /** Small persistent state: keys are short ASCII names, values are bytes. */

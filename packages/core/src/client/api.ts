@@ -5,9 +5,12 @@ import type { LogEvent } from "../base/ports.ts";
 import type { ResolvedAddress } from "../circuit/api.ts";
 import type { TorFetchInit } from "../net/fetch.ts";
 import type { TorSocket, TorSocketOptions } from "../net/socket.ts";
+import type { TorWebSocketConstructor } from "../net/websocket/api.ts";
 import type { BridgeSuspicion } from "../path/bridge-watch.ts";
 import type { GuardEvent } from "../path/guards/sample.ts";
 import type { CircuitInfo } from "../path/registry.ts";
+import type { CheckOptions, CheckResult } from "./check.ts";
+import type { DiagnoseOptions, Diagnosis } from "./diagnose.ts";
 import type { Guards } from "./guards.ts";
 import type { Metric } from "./metrics.ts";
 import type { ClientStats } from "./stats.ts";
@@ -45,7 +48,9 @@ export interface TorClientEvents {
 
 /** What opens streams and resolves names; see TorView. */
 export interface TorViewLike {
-  /** `fetch` over Tor (Fetch standard 5.6), `http:` only. @throws TypeError with `kind` and `code`, or the signal's reason */
+  /** The web's `WebSocket`, over Tor; its `error` events say what went wrong. */
+  readonly WebSocket: TorWebSocketConstructor;
+  /** `fetch` over Tor (Fetch standard 5.6). @throws TypeError with `kind` and `code`, or the signal's reason */
   fetch(input: string | URL | Request, init?: TorFetchInit): Promise<Response>;
   /** A TCP connection over Tor, as in the WinterTC sockets API; failures settle its promises, with TorErrors. */
   connect(address: SocketAddress, options?: TorSocketOptions): TorSocket;
@@ -68,6 +73,13 @@ export interface TorClientLike extends TorViewLike, TypedEvents<TorClientEvents>
   networkChanged(): void;
   /** The device or the page may have slept. */
   resumed(): void;
+  /**
+   * Whether a site that knows Tor's exits sees one, and which. On a circuit of its own.
+   * @throws a TypeError of `fetch`; TorError `remote-refused` for an answer that is none; or the signal's reason
+   */
+  check(options?: CheckOptions): Promise<CheckResult>;
+  /** Tries each layer up to a site and names the one that fails. @throws TorError `aborted` or `bad-api-usage` alone */
+  diagnose(options?: DiagnoseOptions): Promise<Diagnosis>;
   /** Circuits being built and open. */
   circuits(): CircuitInfo[];
   /** At once in this thread, later from another one: `await` fits both. */

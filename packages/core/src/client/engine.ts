@@ -12,12 +12,14 @@ import type { ClockSkew } from "../path/clock-skew.ts";
 import type { GuardKeeper } from "../path/guard-keeper.ts";
 import { guardedPath } from "../path/guarded-path.ts";
 import { unusedCircuitLifetime } from "../path/padding.ts";
-import { Preemption } from "../path/preemption.ts";
+import { Preemption, WEB } from "../path/preemption.ts";
 import type { ExitTarget, PathSelector } from "../path/select.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import type { CheckedOptions } from "./options.ts";
 import { type ClientStatus, type Phase, StatusTracker } from "./status.ts";
 import { ExitStreamOpener, type StreamInfo } from "./stream-opener.ts";
+
+export type EngineOptions = Omit<CheckedOptions, "trust">;
 
 export interface EngineEvents {
   status(status: ClientStatus): void;
@@ -26,6 +28,10 @@ export interface EngineEvents {
   circuitRetried(error: TorError): void;
   /** There was a new identity. */
   rotated(): void;
+  /** New streams take no circuit of before. */
+  circuitsLeft(): void;
+  /** All is over; calls are refused with this. */
+  closed(error: TorError): void;
   /** Half a minute of use has passed. */
   tick(): void;
 }
@@ -69,15 +75,12 @@ const READY_TIMEOUT = 180_000;
 /** tor(1) "DormantClientTimeout": a client that nobody uses for a day fetches and builds nothing. */
 const DORMANT_AFTER = 24 * 3_600_000;
 
-/** The first circuit proves that the network can be used, and serves the first request. */
-const FIRST_TARGET: ExitTarget = { port: 443, family: 4 };
-
 export class Engine<N extends Network> {
   readonly network: N;
   readonly opener: ExitStreamOpener;
   readonly pool: CircuitPool;
   readonly #status: StatusTracker;
-  readonly #options: CheckedOptions;
+  readonly #options: EngineOptions;
   readonly #events: EngineEvents;
   readonly #closing = new AbortController();
   readonly #forgetSignal: () => void;
@@ -95,7 +98,7 @@ export class Engine<N extends Network> {
   /** When the directory last said that its view may be used, milliseconds since the epoch. */
   #checkedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: CheckedOptions, events: EngineEvents, connect: (progress: Progress) => N) {
+  constructor(options: EngineOptions, events: EngineEvents, connect: (progress: Progress) => N) {
     const { clock, path, retry } = options;
     this.#options = options;
     this.#events = events;
@@ -103,7 +106,7 @@ export class Engine<N extends Network> {
     this.network = connect({
       advance: (phase, part) => this.#status.advance(phase, part),
       trouble: (error) => this.#trouble(error),
-      circuitWanted: () => void this.pool.prepare(FIRST_TARGET).catch(() => {}),
+      circuitWanted: () => void this.pool.prepare(WEB).catch(() => {}),
     });
     this.pool = new CircuitPool({
       ...{ clock, retry, builder: this.network.builder, maxDirtiness: path.maxCircuitDirtiness },
@@ -176,12 +179,14 @@ export class Engine<N extends Network> {
   /** New streams go onto new circuits from now on. */
   newIdentity(): void {
     this.pool.retireAll();
+    this.#events.circuitsLeft();
     this.#events.rotated();
   }
 
   /** The device is on another network, or on one again: what was built or failed on the last says nothing any more. */
   networkChanged(): void {
     this.pool.startOver();
+    this.#events.circuitsLeft();
     this.network.networkChanged();
   }
 
@@ -202,6 +207,7 @@ export class Engine<N extends Network> {
     this.#forgetSignal();
     this.#rest();
     this.pool.close(error);
+    this.#events.closed(error);
     this.#status.restart();
     await this.network.close();
   }
@@ -228,10 +234,13 @@ export class Engine<N extends Network> {
     }
   }
 
-  /** A network without an exit for that port has no first circuit, but may have exits for others. */
+  /**
+   * The first circuit proves that the network can be used, and serves the first request. A network without an exit for that
+   * port has none, but may have exits for others.
+   */
   async #firstCircuit(signal: AbortSignal): Promise<void> {
     try {
-      await this.pool.buildAhead(FIRST_TARGET, signal);
+      await this.pool.buildAhead(WEB, signal);
     } catch (thrown) {
       const error = toTorError(thrown);
       if (error.code !== "ALLIUM_E_NO_RELAY" && error.code !== "ALLIUM_E_NO_EXIT_IN_COUNTRY") throw error;
@@ -262,6 +271,7 @@ export class Engine<N extends Network> {
       this.#log("warn", "client.stopped", "the client must not go on", error);
       this.#rest();
       this.pool.retireAll();
+      this.#events.circuitsLeft();
       this.#status.block(error);
     });
   }

@@ -9,6 +9,7 @@ import { parseNetworkConfig } from "../directory/network-config.ts";
 import { publicNetwork } from "../directory/public-network.ts";
 import { checkExitCountries, type ExitCountries, type ExitCountryOptions } from "../path/geo.ts";
 import type { PaddingMode } from "../path/padding.ts";
+import { type TrustOptions, TrustStore } from "../tls/x509/trust.ts";
 
 /** How long circuits are used and may take, and where they end. */
 export interface PathOptions extends ExitCountryOptions {
@@ -64,6 +65,8 @@ export interface TorClientOptions {
   readonly path?: PathOptions;
   readonly circuits?: CircuitSettings;
   readonly streams?: StreamSettings;
+  /** Whom TLS to web servers trusts; without roots `https:` and `wss:` are refused. */
+  readonly tls?: TrustOptions;
   /** How circuits and the bootstrap are tried again. */
   readonly retry?: Partial<RetryPolicy>;
   /** Gets every log line, of all levels. */
@@ -95,6 +98,7 @@ export interface CheckedOptions {
   readonly path: CheckedPathOptions;
   readonly circuits: Required<CircuitSettings>;
   readonly streams: Required<StreamSettings>;
+  readonly trust: TrustStore;
   readonly retry: RetryPolicy;
   readonly log: Log | undefined;
   readonly signal: AbortSignal | undefined;
@@ -120,11 +124,12 @@ const LEAST_MEMORY = 1024 * 1024;
 const MEMORY_LIMIT = 64 * 1024 * 1024;
 
 const KNOWN = new Set([
-  ...["dialer", "store", "network", "path", "circuits", "streams", "retry", "log", "signal", "clock"],
-  ...["ciphers", "memoryLimit", "channelPadding", "snapshots"],
+  ...["dialer", "store", "network", "path", "circuits", "streams", "tls", "retry", "log", "signal"],
+  ...["clock", "ciphers", "memoryLimit", "channelPadding", "snapshots"],
 ]);
 const KNOWN_CIRCUITS = new Set(["cgo"]);
 const KNOWN_STREAMS = new Set(["optimisticData", "connectTimeout"]);
+const KNOWN_TLS = new Set(["roots", "extraAnchors", "pins"]);
 const KNOWN_RETRY = new Set(["attempts", "initialDelay", "maxDelay", "multiplier", "jitter"]);
 const KNOWN_PATH = new Set([
   ...["maxCircuitDirtiness", "circuitBuildTimeout", "preemptive", "rotateEvery"],
@@ -163,6 +168,7 @@ export function checkOptions(options: TorClientOptions): CheckedOptions {
     path: checkPath(options.path ?? {}),
     circuits: checkCircuits(options.circuits ?? {}),
     streams: checkStreams(options.streams ?? {}),
+    trust: checkTrust(options.tls ?? {}),
     retry: checkRetry(options.retry ?? {}),
     log,
     signal,
@@ -202,6 +208,13 @@ function checkStreams(streams: StreamSettings): Required<StreamSettings> {
   if (typeof optimisticData !== "boolean") throw wrong("streams.optimisticData must be true or false");
   positive(connectTimeout, "streams.connectTimeout");
   return { optimisticData, connectTimeout };
+}
+
+function checkTrust(tls: TrustOptions): TrustStore {
+  refuseUnknown(tls, KNOWN_TLS, "tls option");
+  if (tls.roots !== undefined && typeof tls.roots !== "function")
+    throw wrong("tls.roots must be a function that brings the contents of roots.bin");
+  return new TrustStore(tls);
 }
 
 function checkRetry(retry: Partial<RetryPolicy>): RetryPolicy {

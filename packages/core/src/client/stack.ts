@@ -153,8 +153,9 @@ export class NetworkStack {
     await settledWithin(this.#clock, LONGEST_SAVE, saved);
   }
 
-  #onSuspicion({ log, onBridge }: StackOptions, suspicion: BridgeSuspicion): void {
-    const { tried, failed } = suspicion;
+  #onSuspicion({ dialer, log, onBridge }: StackOptions, suspicion: BridgeSuspicion): void {
+    const { bridge, tried, failed } = suspicion;
+    dialer.leave?.(bridge);
     log?.({
       level: "warn",
       code: "bridge.suspicious",

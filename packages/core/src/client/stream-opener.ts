@@ -104,6 +104,7 @@ export class ExitStreamOpener implements StreamOpener, NameResolver {
       onBegun();
       await stream.tryOn(one, signal);
     });
+    request.onCircuit?.(circuitId);
     stream.succeed();
     return circuitId;
   }

@@ -1,14 +1,19 @@
 // TorClient, the public API: a Tor client for any JavaScript runtime. One client stands for one network and one store.
-// Not in this room: protocol; which relays, when and why (path). Not yet here: WebSocket, onion services.
+// Not in this room: protocol; which relays, when and why (path). Not yet here: onion services.
 
 import { type DetailEvent, TypedEventTarget } from "../base/events.ts";
 import type { Clock, Log } from "../base/ports.ts";
 import type { ResolvedAddress } from "../circuit/api.ts";
-import type { TorFetchInit } from "../net/fetch.ts";
+import type { StreamOpener } from "../net/api.ts";
+import { Fetcher, type TorFetchInit } from "../net/fetch.ts";
+import { SecureStreams, type TlsSettings } from "../net/secure.ts";
 import type { TorSocket, TorSocketOptions } from "../net/socket.ts";
+import type { TorWebSocketConstructor } from "../net/websocket/api.ts";
 import type { CircuitInfo } from "../path/registry.ts";
 import { Activity } from "./activity.ts";
 import type { ResolveOptions, SocketAddress, TorClientEvents, TorClientLike } from "./api.ts";
+import { type CheckOptions, type CheckResult, check } from "./check.ts";
+import { type DiagnoseOptions, type Diagnosis, diagnose } from "./diagnose.ts";
 import { Engine, type EngineEvents, type Progress } from "./engine.ts";
 import { Guards } from "./guards.ts";
 import { Meter } from "./metrics.ts";
@@ -21,10 +26,14 @@ import { TorView } from "./view.ts";
 /** A Tor client. It does nothing until its first use; `close()` it when it is no longer needed. */
 export class TorClient extends TypedEventTarget<TorClientEvents> implements TorClientLike {
   readonly guards: Guards;
+  /** The web's `WebSocket`, over Tor. */
+  readonly WebSocket: TorWebSocketConstructor;
   readonly #engine: Engine<NetworkStack>;
   readonly #clock: Clock;
   readonly #meter = new Meter((metric) => this.emit("metric", metric));
   readonly #activity: Activity;
+  readonly #tls: TlsSettings;
+  readonly #fetcher: Fetcher;
   readonly #view: TorView;
 
   /** @throws TorError `bad-api-usage` for options that cannot be */
@@ -37,14 +46,18 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
     };
     this.#clock = checked.clock;
     this.#activity = new Activity(checked.clock, this.#meter);
+    this.#tls = { clock: checked.clock, ciphers: checked.ciphers, trust: checked.trust };
+    // Before the engine, which tells it when all is over: at once where the signal has aborted.
+    this.#fetcher = this.#makeFetcher(checked.path.maxCircuitDirtiness);
     this.#engine = new Engine(
       { ...checked, log },
       this.#engineEvents(),
       (progress) => new NetworkStack(this.#stackOptions({ ...checked, log }, progress)),
     );
     const engine = this.#engine;
-    this.guards = new Guards(engine.network.guards, () => engine.load());
-    this.#view = new TorView(engine.opener, [], checked.clock);
+    this.guards = new Guards(engine.network.guards, () => engine.load(), checked.clock);
+    this.#view = new TorView({ opener: engine.opener, tls: this.#tls, fetcher: this.#fetcher }, []);
+    this.WebSocket = this.#view.WebSocket;
   }
 
   /** As of any EventTarget. `metric` events are made once somebody has listened to them. */
@@ -111,6 +124,17 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
     this.#engine.resumed();
   }
 
+  /** See TorClientLike. */
+  check(options: CheckOptions = {}): Promise<CheckResult> {
+    const fetcher = (onCircuit: (id: number) => void) => this.#makeFetcher(undefined, onCircuit);
+    return check(fetcher, () => this.circuits(), options);
+  }
+
+  /** See TorClientLike. */
+  diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
+    return diagnose(this, this.#clock, options);
+  }
+
   /** The circuits being built and open, for drawing. */
   circuits(): CircuitInfo[] {
     return this.#engine.network.registry.list();
@@ -131,6 +155,13 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
     return this.close();
   }
 
+  #makeFetcher(maxAge: number | undefined, onCircuit?: (id: number) => void): Fetcher {
+    const openStream: StreamOpener["openStream"] = (request) =>
+      this.#engine.opener.openStream({ ...request, onCircuit });
+    const options = { clock: this.#clock, ...(maxAge !== undefined && { maxAge }) };
+    return new Fetcher(new SecureStreams({ openStream }, this.#tls), options);
+  }
+
   #engineEvents(): EngineEvents {
     const activity = this.#activity;
     return {
@@ -141,6 +172,8 @@ export class TorClient extends TypedEventTarget<TorClientEvents> implements TorC
       },
       circuitRetried: (error) => activity.circuitRetried(error),
       rotated: () => activity.rotated(),
+      circuitsLeft: () => this.#fetcher.clear(),
+      closed: (error) => this.#fetcher.close(error),
       tick: () => this.#tellTraffic(),
     };
   }

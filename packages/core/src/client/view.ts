@@ -1,42 +1,51 @@
 // What opens streams and resolves names: the client itself, and views of it with circuits of their own (isolation, proposal 171).
 
 import { badApiUsage } from "../base/errors.ts";
-import type { Clock } from "../base/ports.ts";
 import type { ResolvedAddress } from "../circuit/api.ts";
-import type { NameResolver, StreamOpener } from "../net/api.ts";
-import { type TorFetchInit, torFetch } from "../net/fetch.ts";
+import type { NameResolver, SocketOpener, StreamOpener } from "../net/api.ts";
+import type { Fetcher, TorFetchInit } from "../net/fetch.ts";
 import { parseDestination } from "../net/host.ts";
+import { SecureStreams, type TlsSettings } from "../net/secure.ts";
 import { connect, type TorSocket, type TorSocketOptions } from "../net/socket.ts";
+import type { TorWebSocketConstructor } from "../net/websocket/api.ts";
+import { openThrough } from "../net/websocket/connection.ts";
+import { makeWebSocket } from "../net/websocket/websocket.ts";
 import type { ResolveOptions, SocketAddress, TorViewLike } from "./api.ts";
+
+/** What all views of a client have in common. */
+export interface ViewParts {
+  readonly opener: StreamOpener & NameResolver;
+  readonly tls: TlsSettings;
+  readonly fetcher: Fetcher;
+}
 
 /** Streams opened through one view share circuits only among themselves. */
 export class TorView implements TorViewLike {
-  readonly #opener: StreamOpener & NameResolver;
+  /** The web's `WebSocket`, over Tor. */
+  readonly WebSocket: TorWebSocketConstructor;
+  readonly #parts: ViewParts;
   readonly #keys: readonly string[];
-  readonly #isolated: StreamOpener & NameResolver;
-  readonly #clock: Clock;
+  readonly #streams: SocketOpener;
 
   /** @param keys the isolation keys of the views that this one is within, the outermost first */
-  constructor(opener: StreamOpener & NameResolver, keys: readonly string[], clock: Clock) {
-    this.#opener = opener;
+  constructor(parts: ViewParts, keys: readonly string[]) {
+    const { opener, tls } = parts;
+    this.#parts = parts;
     this.#keys = keys;
-    this.#clock = clock;
-    // As JSON, so that no two lists of keys read the same.
-    const within = (isolation: string | undefined) => JSON.stringify([keys, isolation ?? null]);
-    this.#isolated = {
-      openStream: (request) => opener.openStream({ ...request, isolation: within(request.isolation) }),
-      resolve: (request) => opener.resolve({ ...request, isolation: within(request.isolation) }),
-    };
+    const openStream: StreamOpener["openStream"] = (request) =>
+      opener.openStream({ ...request, isolation: this.#within(request.isolation) });
+    this.#streams = new SecureStreams({ openStream }, tls);
+    this.WebSocket = makeWebSocket({ open: openThrough(this.#streams), clock: tls.clock });
   }
 
   /** `fetch` over Tor. @throws a TypeError with `kind` and `code`, or the signal's reason */
   fetch(input: string | URL | Request, init?: TorFetchInit): Promise<Response> {
-    return torFetch(this.#isolated, input, init, { clock: this.#clock });
+    return this.#parts.fetcher.fetch(input, init, this.#within(init?.isolation));
   }
 
-  /** A TCP connection over Tor, as in the WinterTC sockets API. */
+  /** A TCP connection over Tor, with TLS or without, as in the WinterTC sockets API. */
   connect(address: SocketAddress, options?: TorSocketOptions): TorSocket {
-    return connect(this.#isolated, address, options);
+    return connect(this.#streams, address, options);
   }
 
   /**
@@ -46,12 +55,18 @@ export class TorView implements TorViewLike {
   async resolve(hostname: string, options: ResolveOptions = {}): Promise<ResolvedAddress[]> {
     // The port only makes it a destination.
     const { hostname: name } = parseDestination({ hostname, port: 443 });
-    return this.#isolated.resolve({ ...options, hostname: name });
+    const isolation = this.#within(options.isolation);
+    return this.#parts.opener.resolve({ ...options, hostname: name, isolation });
   }
 
   /** A view within this one. Equal keys give the same circuits. @throws TorError `bad-api-usage` */
   isolate(key: string): TorView {
-    return new TorView(this.#opener, nestedKeys(this.#keys, key), this.#clock);
+    return new TorView(this.#parts, nestedKeys(this.#keys, key));
+  }
+
+  /** As JSON, so that no two lists of keys read the same. */
+  #within(isolation: string | undefined): string {
+    return JSON.stringify([this.#keys, isolation ?? null]);
   }
 }
 

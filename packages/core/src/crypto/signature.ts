@@ -7,12 +7,16 @@ import { fromHex } from "../base/encoding.ts";
 import { bigintToBytes, DER, DerReader, derError } from "./der.ts";
 import { verifyEd25519 } from "./ed25519.ts";
 
-type RsaHash = "sha256" | "sha384" | "sha512";
+export type SignatureHash = keyof typeof HASHES;
 
+/**
+ * In TLS 1.2 and in certificates any hash goes with any curve (RFC 8446 4.2.3); in TLS 1.3 each curve has its own.
+ * The salt of PSS is as long as the hash.
+ */
 export type SignatureScheme =
-  | `rsa_pss_rsae_${RsaHash}`
-  | `rsa_pkcs1_${RsaHash}`
-  | keyof typeof ECDSA
+  | `rsa_pss_rsae_${SignatureHash}`
+  | `rsa_pkcs1_${SignatureHash}`
+  | `ecdsa_${keyof typeof CURVES}_${SignatureHash}`
   | "ed25519";
 
 const HASHES = {
@@ -22,25 +26,10 @@ const HASHES = {
 } as const;
 
 /** `algorithm` is the AlgorithmIdentifier (RFC 5480 2.1.1), `size` the bytes of a coordinate. */
-const ECDSA = {
-  ecdsa_secp256r1_sha256: {
-    curve: "P-256",
-    hash: "SHA-256",
-    size: 32,
-    algorithm: "301306072a8648ce3d020106082a8648ce3d030107",
-  },
-  ecdsa_secp384r1_sha384: {
-    curve: "P-384",
-    hash: "SHA-384",
-    size: 48,
-    algorithm: "301006072a8648ce3d020106052b81040022",
-  },
-  ecdsa_secp521r1_sha512: {
-    curve: "P-521",
-    hash: "SHA-512",
-    size: 66,
-    algorithm: "301006072a8648ce3d020106052b81040023",
-  },
+const CURVES = {
+  secp256r1: { curve: "P-256", size: 32, algorithm: "301306072a8648ce3d020106082a8648ce3d030107" },
+  secp384r1: { curve: "P-384", size: 48, algorithm: "301006072a8648ce3d020106052b81040022" },
+  secp521r1: { curve: "P-521", size: 66, algorithm: "301006072a8648ce3d020106052b81040023" },
 } as const;
 /** rsaEncryption with NULL parameters (RFC 3279 2.3.1). */
 const RSA_ALGORITHM = "300d06092a864886f70d0101010500";
@@ -56,7 +45,7 @@ export async function verifySignature(
 ): Promise<boolean> {
   try {
     if (scheme === "ed25519") return verifyEd25519(signature, data, readSpki(spki, ED25519_ALGORITHM));
-    if (scheme in ECDSA) return await verifyEcdsa(scheme as keyof typeof ECDSA, spki, signature, data);
+    if (scheme.startsWith("ecdsa")) return await verifyEcdsa(scheme, spki, signature, data);
     return await verifyRsa(scheme, spki, signature, data);
   } catch {
     // Malformed keys and signatures are as wrong as forged ones.
@@ -74,24 +63,23 @@ async function verifyRsa(scheme: string, spki: Uint8Array, signature: Uint8Array
   // RFC 8017 8.1.2 and 8.2.2; OpenSSL lets shorter ones pass.
   if (signature.length !== Math.ceil(modulus.toString(2).length / 8)) return false;
   const name = scheme.startsWith("rsa_pss") ? "RSA-PSS" : "RSASSA-PKCS1-v1_5";
-  const hash = HASHES[scheme.slice(-6) as RsaHash];
+  const hash = hashOf(scheme);
   const imported = await crypto.subtle.importKey("spki", spki, { name, hash: hash.name }, false, ["verify"]);
   // The salt is as long as the hash (RFC 8446 4.2.3).
   return crypto.subtle.verify({ name, saltLength: hash.size }, imported, signature, data);
 }
 
-async function verifyEcdsa(
-  scheme: keyof typeof ECDSA,
-  spki: Uint8Array,
-  signature: Uint8Array,
-  data: Uint8Array,
-) {
-  const { curve, hash, size, algorithm } = ECDSA[scheme];
+async function verifyEcdsa(scheme: string, spki: Uint8Array, signature: Uint8Array, data: Uint8Array) {
+  const { curve, size, algorithm } = CURVES[scheme.slice(6, 15) as keyof typeof CURVES];
   const point = readSpki(spki, algorithm);
   if (point.length !== 1 + 2 * size || point[0] !== 4) return false;
   const name = "ECDSA";
   const key = await crypto.subtle.importKey("raw", point, { name, namedCurve: curve }, false, ["verify"]);
-  return crypto.subtle.verify({ name, hash }, key, rawEcdsa(signature, size), data);
+  return crypto.subtle.verify({ name, hash: hashOf(scheme).name }, key, rawEcdsa(signature, size), data);
+}
+
+function hashOf(scheme: string) {
+  return HASHES[scheme.slice(-6) as SignatureHash];
 }
 
 /** The key in a SubjectPublicKeyInfo whose AlgorithmIdentifier is `algorithm` (hexadecimal). */

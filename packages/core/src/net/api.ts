@@ -1,6 +1,5 @@
 // What the net room needs: somebody who opens an anonymous stream to a destination, or resolves a name at an exit.
 
-import type { ByteStream } from "../base/byte-stream.ts";
 import type { ResolvedAddress, TorStream } from "../circuit/api.ts";
 
 export interface ResolveRequest {
@@ -13,6 +12,8 @@ export interface ResolveRequest {
 
 export interface StreamRequest extends ResolveRequest {
   readonly port: number;
+  /** Told the id of the circuit that carries the stream, once an exit is connected. */
+  readonly onCircuit?: ((id: number) => void) | undefined;
 }
 
 /** Implemented by the client: asks any exit (tor-spec 6.4). */
@@ -28,21 +29,30 @@ export interface StreamOpener {
   openStream(request: StreamRequest): Promise<TorStream>;
 }
 
-/** A stream to a server that has proved to be `hostname`. */
-export interface SecureStream extends ByteStream {
-  /** What ALPN settled on; undefined where the server knows no ALPN. */
+/** A stream through TLS to a server that has proved to be the one that was asked for; `connected` once it has. */
+export interface SecureStream extends TorStream {
+  /** What ALPN settled on; undefined where nothing was offered or the server knows no ALPN. */
   readonly applicationProtocol: string | undefined;
-  /** What carries it: says when the exit is connected, and when it ends. */
-  readonly stream: TorStream;
 }
 
-export interface SecureRequest extends StreamRequest {
+/** What TLS to a server takes. */
+export interface SecureParameters {
   /** Protocol ids to offer by ALPN, the preferred one first (RFC 7301); none is offered where there are none. */
-  readonly alpn?: readonly string[];
+  readonly alpn?: readonly string[] | undefined;
+  /** The name that the server must prove, and is asked for (SNI), where it is not the host name. */
+  readonly serverName?: string | undefined;
 }
 
-/** Implemented by net's own `secure.ts`: streams through TLS with a verified server at the end. */
+export interface SecureRequest extends StreamRequest, SecureParameters {}
+
+/** Implemented by `secure.ts`: streams through TLS, the server's certificate checked. */
 export interface SecureOpener extends StreamOpener {
   /** @throws TorError `remote-tls` where the server cannot prove who it is, or what `openStream` throws */
   openSecure(request: SecureRequest): Promise<SecureStream>;
+}
+
+/** What sockets need besides: TLS in the middle of a stream. */
+export interface SocketOpener extends SecureOpener {
+  /** The same over a stream that is open, which belongs to the outcome from then on. */
+  secure(stream: TorStream, request: SecureRequest): Promise<SecureStream>;
 }

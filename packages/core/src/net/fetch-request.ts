@@ -8,6 +8,7 @@ import { isToken } from "./http/fields.ts";
 import { bodyOfRequest, extractBody } from "./http/request-body.ts";
 import { isConnectionField } from "./http/request-head.ts";
 import type { RequestBody } from "./http/upload.ts";
+import { type Integrity, parseIntegrity } from "./integrity.ts";
 
 /** A request as it goes over the wire; a redirect makes a new one. */
 export interface FetchRequest {
@@ -19,22 +20,26 @@ export interface FetchRequest {
 
 export type RedirectMode = "follow" | "error" | "manual";
 
+/** What a redirect does not change. */
+export interface PreparedRequest extends FetchRequest {
+  readonly redirect: RedirectMode;
+  readonly integrity: Integrity | undefined;
+}
+
 /** Both inputs as one. @throws TorError `bad-api-usage` */
 export async function prepareRequest(
   input: string | URL | Request,
   init: RequestInit,
-): Promise<FetchRequest & { readonly redirect: RedirectMode }> {
+): Promise<PreparedRequest> {
   const from = input instanceof Request ? input : undefined;
   const url = parseUrl(from === undefined ? String(input) : from.url);
-  checkDestination(url);
+  if (url.protocol !== "data:") checkDestination(url);
   const method = normalizeMethod(init.method ?? from?.method ?? "GET");
   const redirect = init.redirect ?? from?.redirect ?? "follow";
   if (redirect !== "follow" && redirect !== "error" && redirect !== "manual") {
     throw badApiUsage("ALLIUM_E_FETCH_INIT", "redirect must be follow, error or manual");
   }
-  if ((init.integrity ?? from?.integrity ?? "") !== "") {
-    throw badApiUsage("ALLIUM_E_FETCH_INIT", "integrity is not supported: check the body yourself");
-  }
+  const integrity = parseIntegrity(init.integrity ?? from?.integrity ?? "");
   const headers = collectHeaders(init.headers ?? from?.headers);
   const body = await collectBody(from, init);
   if (body !== undefined && (method === "GET" || method === "HEAD")) {
@@ -43,7 +48,7 @@ export async function prepareRequest(
   if (body?.contentType !== undefined && !headers.has("content-type")) {
     headers.set("content-type", body.contentType);
   }
-  return { url, method, headers, body, redirect };
+  return { url, method, headers, body, redirect, integrity };
 }
 
 function parseUrl(text: string): URL {
@@ -53,11 +58,11 @@ function parseUrl(text: string): URL {
 
 /** Whether fetch may connect there at all; also asked of every redirect. @throws TorError `bad-api-usage` */
 export function checkDestination(url: URL): void {
-  if (url.protocol === "https:") {
-    throw badApiUsage("ALLIUM_E_HTTPS_UNSUPPORTED", "https: is not supported yet");
-  }
-  if (url.protocol !== "http:") {
-    throw badApiUsage("ALLIUM_E_FETCH_SCHEME", `fetch over Tor takes http: URLs, not ${url.protocol}`);
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw badApiUsage(
+      "ALLIUM_E_FETCH_SCHEME",
+      `fetch over Tor takes http: and https: URLs, not ${url.protocol}`,
+    );
   }
   if (url.username !== "" || url.password !== "") {
     throw badApiUsage("ALLIUM_E_FETCH_CREDENTIALS", "a URL with user name or password is not fetched");
@@ -68,7 +73,8 @@ export function checkDestination(url: URL): void {
 }
 
 export function portOf(url: URL): number {
-  return url.port === "" ? 80 : Number(url.port);
+  if (url.port !== "") return Number(url.port);
+  return url.protocol === "https:" ? 443 : 80;
 }
 
 function normalizeMethod(method: string): string {

@@ -1,10 +1,12 @@
 // A real Response for what came over the wire, its body a stream that is pulled (Fetch 5.5).
 
-import { onAbort } from "../base/abort.ts";
+import { abortable, onAbort } from "../base/abort.ts";
 import { fetchRejection } from "./fetch-error.ts";
 import { contentCoding, decodeBody } from "./http/decode.ts";
 import type { HttpBody, HttpResponse } from "./http/exchange.ts";
+import { checkedBody, type Integrity } from "./integrity.ts";
 import { ownBuffer } from "./own-buffer.ts";
+import { announcedLength, type FetchProgress, told } from "./progress.ts";
 
 export interface ResponseOrigin {
   /** The URL that answered. */
@@ -12,34 +14,45 @@ export interface ResponseOrigin {
   readonly redirected: boolean;
   /** Aborting it breaks off the body. */
   readonly signal: AbortSignal | undefined;
+  readonly integrity?: Integrity | undefined;
+  readonly onProgress?: ((progress: FetchProgress) => void) | undefined;
 }
 
 /** Statuses for which the Response constructor takes no body (Fetch, "null body status"). */
 const NULL_BODY_STATUS: ReadonlySet<number> = new Set([204, 205, 304]);
 
-/** @throws TorError when the body's coding is refused */
-export function makeResponse(response: HttpResponse, origin: ResponseOrigin): Response {
+/** @throws TorError when the body's coding is refused, or its bytes are not those of `integrity` */
+export async function makeResponse(response: HttpResponse, origin: ResponseOrigin): Promise<Response> {
   const headers = new Headers();
   for (const [name, value] of response.fields) headers.append(name, value);
   const { status, statusText } = response;
-  const real = new Response(responseBody(response, origin.signal), { status, statusText, headers });
+  const { signal, onProgress, integrity, redirected } = origin;
+  const body = await finalBody(decodedBody(response), integrity, signal);
+  let stream = body === undefined ? null : bodyStream(body, signal);
+  if (stream && onProgress) stream = told(stream, "download", announcedLength(headers), onProgress);
+  const real = new Response(stream, { status, statusText, headers });
   const url = new URL(origin.url);
   url.hash = "";
-  return describeResponse(real, { url: url.href, redirected: origin.redirected, headers });
+  return describeResponse(real, { url: url.href, redirected, headers });
 }
 
-function responseBody(
-  response: HttpResponse,
-  signal: AbortSignal | undefined,
-): ReadableStream<Uint8Array> | null {
-  const { body } = response;
-  if (body === undefined) return null;
-  if (NULL_BODY_STATUS.has(response.status)) {
+function decodedBody({ body, fields, status }: HttpResponse): HttpBody | undefined {
+  if (body !== undefined && NULL_BODY_STATUS.has(status)) {
     body.cancel();
-    return null;
+    return undefined;
   }
-  const coding = contentCoding(response.fields);
-  return bodyStream(coding === undefined ? body : decodeBody(body, coding), signal);
+  const coding = body && contentCoding(fields);
+  return body && coding ? decodeBody(body, coding) : body;
+}
+
+async function finalBody(
+  body: HttpBody | undefined,
+  integrity: Integrity | undefined,
+  signal: AbortSignal | undefined,
+): Promise<HttpBody | undefined> {
+  if (integrity === undefined) return body;
+  const checked = await abortable(checkedBody(body, integrity), signal);
+  return body && checked;
 }
 
 /** The body as a stream that reads only when it is read (high-water mark 0), so that an unread one stops its sender. */
@@ -81,7 +94,7 @@ export interface Description {
 }
 
 /**
- * The constructor leaves `url` empty and, in browsers, takes Set-Cookie out of the headers; without a cookie jar the
+ * The constructor leaves `url` empty, has a type of its own and, in browsers, takes Set-Cookie out of the headers; without a cookie jar the
  * caller must see it.
  */
 export function describeResponse(response: Response, description: Description): Response {
@@ -90,7 +103,7 @@ export function describeResponse(response: Response, description: Description): 
       ...description,
       headers: new Headers(description.headers),
     });
-  for (const [name, value] of Object.entries({ ...description, clone })) {
+  for (const [name, value] of Object.entries({ ...description, type: "basic", clone })) {
     Object.defineProperty(response, name, { value, configurable: true });
   }
   return response;

@@ -1,16 +1,22 @@
-// fetch over Tor (Fetch standard, for http: so far): one stream for each request, none of them linked to another.
+// fetch over Tor (Fetch standard, for http:, https: and data:): what was asked for, redirects, and the Response.
 // Not in this room: how a stream is opened, which circuit carries it, which destinations an exit is never asked for.
 
-import { abortable, onAbort, throwIfAborted } from "../base/abort.ts";
+import { abortable, settledWithin, throwIfAborted } from "../base/abort.ts";
 import { systemClock } from "../base/clock.ts";
+import { badApiUsage, type TorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
-import type { TorStream } from "../circuit/api.ts";
-import type { StreamOpener } from "./api.ts";
+import type { SecureOpener } from "./api.ts";
+import { connectionOpener } from "./connections/open.ts";
+import { ConnectionPool } from "./connections/pool.ts";
+import { dataResponse } from "./data-url.ts";
 import { fetchRejection } from "./fetch-error.ts";
-import { type FetchRequest, portOf, prepareRequest } from "./fetch-request.ts";
+import { type FetchRequest, type PreparedRequest, portOf, prepareRequest } from "./fetch-request.ts";
 import { makeResponse } from "./fetch-response.ts";
-import { exchange, type HttpResponse } from "./http/exchange.ts";
-import { withIdleLimit } from "./http/idle.ts";
+import type { HttpResponse } from "./http/exchange.ts";
+import type { Http1Options } from "./http/http1.ts";
+import { discard, readAhead } from "./http/read-ahead.ts";
+import type { RequestBody } from "./http/upload.ts";
+import { type FetchProgress, told } from "./progress.ts";
 import { redirectedRequest } from "./redirect.ts";
 
 export interface TorFetchInit extends RequestInit {
@@ -18,105 +24,142 @@ export interface TorFetchInit extends RequestInit {
   readonly isolation?: string;
   /** Accepted for streaming request bodies; the response may nevertheless come before the request is sent whole. */
   readonly duplex?: "half";
+  /** Milliseconds for all of it, the response's body included; as if `signal` were `AbortSignal.timeout` of it besides. */
+  readonly timeout?: number;
+  /** Told of each piece of a body that goes through. */
+  readonly onProgress?: (progress: FetchProgress) => void;
 }
 
-export interface TorFetchLimits {
-  readonly clock?: Clock;
-  /** Milliseconds without a byte in either direction, while the request waits for one, until it fails; 5 minutes. */
-  readonly idleTimeout?: number;
+export interface FetcherOptions extends Partial<Http1Options> {
+  /** Milliseconds after which a connection takes no further request; 10 minutes, as a circuit. */
+  readonly maxAge?: number;
 }
 
 /** As long as browsers wait for an answer. */
 const IDLE_TIMEOUT = 300_000;
+const MAX_AGE = 600_000;
+/** Milliseconds that the body of a redirect may take, so that its connection can be used again. */
+const DISCARD_TIME = 200;
+
+/** Fetches, and keeps the connections for what is fetched next. */
+export class Fetcher {
+  readonly #pool: ConnectionPool;
+  readonly #clock: Clock;
+
+  constructor(opener: SecureOpener, options: FetcherOptions = {}) {
+    const { clock = systemClock, idleTimeout = IDLE_TIMEOUT, maxAge = MAX_AGE } = options;
+    this.#clock = clock;
+    this.#pool = new ConnectionPool({
+      ...{ clock, maxAge, waitTimeout: idleTimeout },
+      open: connectionOpener(opener, { clock, idleTimeout }),
+    });
+  }
+
+  /**
+   * Fetches an `http:`, `https:` or `data:` URL. The Response is a real one: streaming, with back-pressure up to the sender,
+   * decoded, with `url` and `redirected` set; with `redirect: "manual"` it is the redirect itself, readable.
+   * @param isolation requests with different keys share neither circuits nor connections
+   * @throws TorFetchError, a TypeError with `kind` and `code`; or the signal's reason
+   */
+  async fetch(
+    input: string | URL | Request,
+    init: TorFetchInit = {},
+    isolation: string | undefined = init.isolation,
+  ): Promise<Response> {
+    const signal = signalOf(input, init);
+    let request: PreparedRequest | undefined;
+    try {
+      throwIfAborted(signal);
+      request = await abortable(prepareRequest(input, init), signal);
+      return await this.#follow(request, { isolation, signal, onProgress: init.onProgress });
+    } catch (error) {
+      const rejection = fetchRejection(error, signal);
+      // Whoever feeds a body that will not be sent is told so; one that is being sent is locked and told elsewhere.
+      const source = request?.body?.replayable === false ? request.body.open() : givenStream(input, init);
+      if (source?.locked === false) source.cancel(rejection).catch(() => {});
+      throw rejection;
+    }
+  }
+
+  /** Lets new requests have new connections; what is under way goes on. */
+  clear(): void {
+    this.#pool.clear();
+  }
+
+  /** Ends all connections; further requests are refused with the error. */
+  close(error: TorError): void {
+    this.#pool.close(error);
+  }
+
+  async #follow(request: PreparedRequest, context: Context): Promise<Response> {
+    const { redirect, integrity } = request;
+    let asked: FetchRequest = request;
+    for (let followed = 0; ; followed++) {
+      const { url } = asked;
+      const response = url.protocol === "data:" ? dataResponse(url) : await this.#send(asked, context);
+      try {
+        const next = redirectedRequest(asked, response, redirect, followed);
+        if (next === undefined) {
+          return await makeResponse(response, { ...context, url, redirected: followed > 0, integrity });
+        }
+        asked = next;
+      } catch (error) {
+        response.body?.cancel(error);
+        throw error;
+      }
+      await this.#discard(response);
+    }
+  }
+
+  async #send({ url, method, headers, body }: FetchRequest, context: Context): Promise<HttpResponse> {
+    const { isolation, signal, onProgress } = context;
+    // A name has been lower-cased and turned into ASCII by the URL; brackets belong to the URL alone.
+    const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
+    const origin = { secure: url.protocol === "https:", hostname, port: portOf(url) };
+    const head = { method, target: url.pathname + url.search, host: url.host, fields: [...headers] };
+    const request = { head, body: body && onProgress ? withProgress(body, onProgress) : body };
+    const response = await this.#pool.request(origin, isolation, request, signal);
+    return { ...response, body: response.body && readAhead(response.body) };
+  }
+
+  async #discard({ body }: HttpResponse): Promise<void> {
+    if (body === undefined) return;
+    await settledWithin(this.#clock, DISCARD_TIME, discard(body));
+    body.cancel();
+  }
+}
+
+function givenStream(input: string | URL | Request, init: TorFetchInit): ReadableStream | undefined {
+  const body = init.body ?? (input instanceof Request ? input.body : undefined);
+  return body instanceof ReadableStream ? body : undefined;
+}
 
 interface Context {
-  readonly opener: StreamOpener;
   readonly isolation: string | undefined;
   readonly signal: AbortSignal | undefined;
-  readonly clock: Clock;
-  readonly idleTimeout: number;
+  readonly onProgress: TorFetchInit["onProgress"];
+}
+
+function withProgress(body: RequestBody, tell: (progress: FetchProgress) => void): RequestBody {
+  return { ...body, open: () => told(body.open(), "upload", body.length, tell) };
 }
 
 /**
- * Fetches an `http:` URL. The Response is a real one: streaming, with back-pressure up to the sender, decoded (gzip and
- * deflate), with `url` and `redirected` set; with `redirect: "manual"` it is the redirect itself, readable.
- * @throws TorFetchError, a TypeError with `kind` and `code`; or the signal's reason
+ * What aborts a fetch: the init's signal, `null` meaning none, or else the Request's; and the init's timeout.
+ * @throws TorFetchError for a timeout that is none
  */
-export async function torFetch(
-  opener: StreamOpener,
+export function signalOf(
   input: string | URL | Request,
-  init: TorFetchInit = {},
-  limits: TorFetchLimits = {},
-): Promise<Response> {
-  const signal = signalOf(input, init);
-  const { clock = systemClock, idleTimeout = IDLE_TIMEOUT } = limits;
-  const context = { opener, isolation: init.isolation, signal, clock, idleTimeout };
-  let request: Awaited<ReturnType<typeof prepareRequest>> | undefined;
-  try {
-    throwIfAborted(signal);
-    request = await abortable(prepareRequest(input, init), signal);
-    return await follow(context, request, request.redirect);
-  } catch (error) {
-    const rejection = fetchRejection(error, signal);
-    // Whoever feeds a body that will not be sent is told so; one that is being sent is locked and told elsewhere.
-    if (request?.body?.replayable === false)
-      request.body
-        .open()
-        .cancel(rejection)
-        .catch(() => {});
-    throw rejection;
+  { signal, timeout }: TorFetchInit,
+): AbortSignal | undefined {
+  const given = signal === undefined && input instanceof Request ? input.signal : (signal ?? undefined);
+  if (timeout === undefined) return given;
+  if (!(timeout > 0 && timeout <= 2 ** 31)) {
+    throw fetchRejection(
+      badApiUsage("ALLIUM_E_FETCH_INIT", "timeout is not a number of milliseconds"),
+      undefined,
+    );
   }
-}
-
-/** What aborts a fetch: the init's signal, `null` meaning none, or else the Request's. */
-export function signalOf(input: string | URL | Request, init: TorFetchInit): AbortSignal | undefined {
-  if (init.signal !== undefined) return init.signal ?? undefined;
-  return input instanceof Request ? input.signal : undefined;
-}
-
-async function follow(
-  context: Context,
-  request: FetchRequest,
-  mode: "follow" | "error" | "manual",
-): Promise<Response> {
-  for (let followed = 0; ; followed++) {
-    const response = await send(context, request);
-    try {
-      const next = redirectedRequest(request, response, mode, followed);
-      if (next === undefined) {
-        return makeResponse(response, { url: request.url, redirected: followed > 0, signal: context.signal });
-      }
-      request = next;
-    } catch (error) {
-      response.body?.cancel(error);
-      throw error;
-    }
-    response.body?.cancel();
-  }
-}
-
-async function send(context: Context, request: FetchRequest): Promise<HttpResponse> {
-  const { signal, clock, idleTimeout } = context;
-  const stream = withIdleLimit(await open(context, request.url), clock, idleTimeout);
-  const forget = onAbort(signal, (error) => stream.close(error));
-  try {
-    const { url, method, headers, body } = request;
-    const head = { method, target: url.pathname + url.search, host: url.host, fields: [...headers] };
-    // Raced with the signal, too: a stream may deliver what it already has after it was closed.
-    return await abortable(exchange(stream, { head, body }), signal);
-  } finally {
-    forget();
-  }
-}
-
-async function open({ opener, isolation, signal }: Context, url: URL): Promise<TorStream> {
-  // A name has been lower-cased and turned into ASCII by the URL; brackets belong to the URL alone.
-  const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const opening = opener.openStream({ hostname, port: portOf(url), isolation, signal });
-  try {
-    return await abortable(opening, signal);
-  } catch (error) {
-    opening.then((late) => late.close(error)).catch(() => {});
-    throw error;
-  }
+  const limit = AbortSignal.timeout(timeout);
+  return given === undefined ? limit : AbortSignal.any([given, limit]);
 }

@@ -50,7 +50,6 @@ function checkTarget(url: URL): void {
   try {
     checkDestination(url);
   } catch (cause) {
-    if (url.protocol === "https:") throw cause;
     throw new TorError(
       "remote-refused",
       "ALLIUM_E_REDIRECT_TARGET",

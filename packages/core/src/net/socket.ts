@@ -1,16 +1,18 @@
-// TCP through Tor in the shape of the WinterTC sockets API (https://sockets-api.proposal.wintertc.org/).
-// Not here yet: TLS to the destination.
+// TCP and TLS through Tor in the shape of the WinterTC sockets API (https://sockets-api.proposal.wintertc.org/).
+// Not here: TLS itself (secure.ts), and the socket's streams (socket-streams.ts).
 
-import { abortable, deferred, onAbort, throwIfAborted } from "../base/abort.ts";
-import { formatSocketAddress } from "../base/address.ts";
-import { badApiUsage, type TorError, toTorError } from "../base/errors.ts";
-import type { TorStream } from "../circuit/api.ts";
-import type { StreamOpener } from "./api.ts";
+import { badApiUsage } from "../base/errors.ts";
+import type { SecureParameters, SocketOpener } from "./api.ts";
 import { type Destination, parseDestination } from "./host.ts";
-import { ownBuffer } from "./own-buffer.ts";
+import { Socket } from "./socket-streams.ts";
 
 export interface TorSocketOptions {
+  /** `on`: TLS from the first byte. `starttls`: plain, until `startTls()`. */
   readonly secureTransport?: "off" | "on" | "starttls";
+  /** The name that a server with TLS must prove, and is told that it is asked for; the host name unless told otherwise. */
+  readonly sni?: string;
+  /** Protocols to offer by ALPN (RFC 7301), the preferred one first. */
+  readonly alpn?: readonly string[];
   /** Only false: an END ends a Tor stream in both directions, so nothing could be sent after the peer's. */
   readonly allowHalfOpen?: false;
   /** Sockets with different keys never share a circuit. */
@@ -24,6 +26,8 @@ export interface TorSocketInfo {
   readonly remoteAddress?: string;
   /** Never known: it is the exit's. */
   readonly localAddress?: string;
+  /** What ALPN settled on. */
+  readonly alpn?: string;
 }
 
 /**
@@ -34,12 +38,18 @@ export interface TorSocketInfo {
 export interface TorSocket {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<ArrayBuffer | ArrayBufferView>;
-  /** Fulfilled once the exit is connected. */
+  /** Fulfilled once the exit is connected; with TLS, once the server has proved its name. */
   readonly opened: Promise<TorSocketInfo>;
   /** Fulfilled after a clean end or `close()`, rejected with a TorError otherwise. */
   readonly closed: Promise<void>;
+  /** Whether `startTls()` has given its connection to another socket. */
   readonly upgraded: boolean;
-  readonly secureTransport: "off";
+  readonly secureTransport: "off" | "on" | "starttls";
+  /**
+   * The same connection through TLS, as a new socket; this one is over. For sockets of `secureTransport: "starttls"`, once.
+   * @throws TorError `bad-api-usage` where it cannot be
+   */
+  startTls(): TorSocket;
   /** Ends both directions at once; what was not yet taken is dropped. Returns `closed`. */
   close(reason?: unknown): Promise<void>;
 }
@@ -49,156 +59,46 @@ export interface TorSocket {
  * @throws TorError `bad-api-usage` for arguments that can never work
  */
 export function connect(
-  opener: StreamOpener,
+  opener: SocketOpener,
   address: string | { hostname: string; port: number },
   options: TorSocketOptions = {},
 ): TorSocket {
-  return new Socket(opener, socketDestination(address, options), options);
+  const { hostname, port, secureTransport, ...tls } = socketDestination(address, options);
+  const request = { hostname, port, isolation: options.isolation };
+  return new Socket({
+    ...{ port, secureTransport, signal: options.signal },
+    open: (signal) =>
+      secureTransport === "on"
+        ? opener.openSecure({ ...request, ...tls, signal })
+        : opener.openStream({ ...request, signal }),
+    secure: (stream, signal) => opener.secure(stream, { ...request, ...tls, signal }),
+  });
+}
+
+/** Where a socket goes and how. */
+export interface SocketDestination extends Destination, SecureParameters {
+  readonly secureTransport: "off" | "on" | "starttls";
 }
 
 /** Where a socket goes, once its options are found possible. @throws TorError `bad-api-usage` */
 export function socketDestination(
   address: string | { hostname: string; port: number },
   options: TorSocketOptions,
-): Destination {
-  const destination = parseDestination(address);
-  const { secureTransport = "off", allowHalfOpen = false } = options;
-  if (secureTransport !== "off") {
-    throw badApiUsage("ALLIUM_E_SOCKET_TLS", `secureTransport "${secureTransport}" is not supported yet`);
-  }
-  if (allowHalfOpen) {
+): SocketDestination {
+  const { secureTransport = "off", allowHalfOpen = false, sni, alpn } = options;
+  if (!["off", "on", "starttls"].includes(secureTransport))
+    throw badApiUsage("ALLIUM_E_SOCKET_TLS", 'secureTransport must be "off", "on" or "starttls"');
+  if (allowHalfOpen)
     throw badApiUsage("ALLIUM_E_SOCKET_HALF_OPEN", "allowHalfOpen is not possible: Tor has no half-close");
-  }
-  return destination;
+  const destination = parseDestination(address);
+  // The port only makes it a destination.
+  const serverName = sni === undefined ? undefined : parseDestination({ hostname: sni, port: 443 }).hostname;
+  return { ...destination, secureTransport, serverName, alpn: checkAlpn(alpn) };
 }
 
-class Socket implements TorSocket {
-  readonly readable: ReadableStream<Uint8Array>;
-  readonly writable: WritableStream<ArrayBuffer | ArrayBufferView>;
-  readonly opened: Promise<TorSocketInfo>;
-  readonly upgraded = false;
-  readonly secureTransport = "off";
-  readonly #closed = deferred();
-  readonly #abort = new AbortController();
-  readonly #stream: Promise<TorStream>;
-  #forget = () => {};
-  #ended = false;
-  #source: ReadableStreamDefaultController<Uint8Array> | undefined;
-  #sink: WritableStreamDefaultController | undefined;
-
-  constructor(opener: StreamOpener, destination: Destination, options: TorSocketOptions) {
-    this.#stream = this.#open(opener, destination, options);
-    this.opened = this.#stream.then(async (stream) => {
-      await stream.connected;
-      return socketInfo(stream, destination.port);
-    });
-    this.opened.catch((error) => this.#end(toTorError(error)));
-    this.readable = this.#makeReadable();
-    this.writable = this.#makeWritable();
-    this.#forget = onAbort(options.signal, (error) => this.#end(error));
-  }
-
-  get closed(): Promise<void> {
-    return this.#closed.promise;
-  }
-
-  close(reason?: unknown): Promise<void> {
-    this.#end(undefined, reason);
-    return this.closed;
-  }
-
-  async #open(
-    opener: StreamOpener,
-    { hostname, port }: Destination,
-    options: TorSocketOptions,
-  ): Promise<TorStream> {
-    throwIfAborted(options.signal);
-    const { signal } = this.#abort;
-    const opening = opener.openStream({ hostname, port, isolation: options.isolation, signal });
-    try {
-      const stream = await abortable(opening, signal);
-      stream.closed.then((error) => this.#settle(error));
-      return stream;
-    } catch (error) {
-      opening.then((late) => late.close(error)).catch(() => {});
-      throw error;
-    }
-  }
-
-  #makeReadable(): ReadableStream<Uint8Array> {
-    return new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          this.#source = controller;
-        },
-        pull: async (controller) => {
-          try {
-            const bytes = await (await this.#stream).read();
-            if (bytes === undefined) this.#end();
-            else if (!this.#ended) controller.enqueue(ownBuffer(bytes));
-          } catch (error) {
-            this.#end(toTorError(error));
-          }
-        },
-        cancel: (reason) => {
-          this.#source = undefined;
-          this.#end(undefined, reason);
-        },
-      },
-      { highWaterMark: 0 },
-    );
-  }
-
-  #makeWritable(): WritableStream<ArrayBuffer | ArrayBufferView> {
-    return new WritableStream<ArrayBuffer | ArrayBufferView>({
-      start: (controller) => {
-        this.#sink = controller;
-      },
-      write: async (chunk) => {
-        // Copied, since the stream may still hold it when the writer's promise has settled.
-        const bytes = bytesOf(chunk).slice();
-        try {
-          await (await this.#stream).write(bytes);
-        } catch (thrown) {
-          const error = toTorError(thrown);
-          this.#settle(error);
-          throw error;
-        }
-      },
-      abort: (reason) => this.#end(undefined, reason),
-    });
-  }
-
-  /** Ends both directions at once: with an error, or cleanly. */
-  #end(error?: TorError, reason?: unknown): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    const cause = error ?? reason;
-    this.#forget();
-    this.#abort.abort(cause);
-    this.#stream.then((stream) => stream.close(cause)).catch(() => {});
-    this.#settle(error);
-    if (error === undefined) this.#source?.close();
-    else this.#source?.error(error);
-  }
-
-  /** Nothing can be sent any more, and `closed` says why. What has arrived before can still be read. */
-  #settle(error: TorError | undefined): void {
-    this.#sink?.error(error ?? badApiUsage("ALLIUM_E_SOCKET_CLOSED", "the socket is closed"));
-    if (error === undefined) this.#closed.resolve();
-    else this.#closed.reject(error);
-  }
-}
-
-function socketInfo(stream: TorStream, port: number): TorSocketInfo {
-  const address = stream.remoteAddress;
-  if (address === undefined) return {};
-  return { remoteAddress: formatSocketAddress({ family: address.length === 4 ? 4 : 6, address, port }) };
-}
-
-/** What was written, as bytes. @throws TorError `bad-api-usage` for anything else */
-export function bytesOf(chunk: ArrayBuffer | ArrayBufferView): Uint8Array {
-  if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk);
-  if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-  throw badApiUsage("ALLIUM_E_SOCKET_CHUNK", "a socket takes ArrayBuffers and views of them");
+/** RFC 7301 3.1: names of 1 to 255 bytes; here in ASCII, as all registered ones are but GREASE. */
+function checkAlpn(alpn: readonly string[] | undefined): readonly string[] | undefined {
+  if (alpn !== undefined && !alpn.every((name) => /^[\x21-\x7e]{1,255}$/.test(name)))
+    throw badApiUsage("ALLIUM_E_SOCKET_TLS", "alpn must be a list of protocol names");
+  return alpn;
 }

@@ -24,7 +24,7 @@ const LOOK_INTERVAL = 1000;
 const WANTED = 2;
 const MAX_UNUSED = 14;
 /** C tor expects it from the start. */
-const WEB: ExitTarget = { port: 443, family: 4 };
+export const WEB: ExitTarget = { port: 443, family: 4 };
 /** Ports remembered; a page that asks for each of 65,535 wants none of them again. */
 const MAX_PORTS = 16;
 /** Looks that are left out after a failure, doubled with each. */

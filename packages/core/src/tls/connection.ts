@@ -1,15 +1,17 @@
 // An established TLS connection as a byte pipe (RFC 8446 6.1): its two halves share one fate.
 
+import { deferred } from "../base/abort.ts";
 import type { ByteStream, RecordStream } from "../base/byte-stream.ts";
 import { TorError, toTorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
-import { type AlertName, TlsError } from "./alert.ts";
-import type { HandshakeResult } from "./handshake.ts";
+import { type AlertName, type FaultKind, TlsError } from "./alert.ts";
+import type { HandshakeResult } from "./handshake-api.ts";
 import { Inbound } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
+import type { TlsVersion } from "./protocol.ts";
 import type { RecordReader } from "./record-reader.ts";
 
-/** An established connection. Its peer holds the key of the first certificate; nothing else about it is proved. */
+/** An established connection. Its peer holds the key of the first certificate; what else is proved, `verify` says. */
 export interface TlsConnection extends RecordStream {
   /** The chain in DER as the server sent it, the leaf first. */
   readonly peerCertificates: readonly Uint8Array[];
@@ -17,6 +19,11 @@ export interface TlsConnection extends RecordStream {
   readonly cipherSuite: string;
   /** Such as `P-256`. */
   readonly group: string;
+  readonly version: TlsVersion;
+  /** What ALPN settled on: one of those offered, or undefined where the server knows no ALPN. */
+  readonly applicationProtocol: string | undefined;
+  /** Fulfilled once the peer has said close_notify, or we have closed; with the error where it failed. */
+  readonly closed: Promise<TorError | undefined>;
 }
 
 /** Milliseconds that a closing connection gives the pipe to take its last alert. */
@@ -36,29 +43,43 @@ export class Connection implements TlsConnection {
   readonly peerCertificates: readonly Uint8Array[];
   readonly cipherSuite: string;
   readonly group: string;
+  readonly version: TlsVersion;
+  readonly applicationProtocol: string | undefined;
   readonly #pipe: ByteStream;
   readonly #clock: Clock;
   readonly #inbound: Inbound;
   readonly #outbound: Outbound;
+  readonly #over = deferred<TorError | undefined>();
   #closed = false;
 
   constructor(
     pipe: ByteStream,
     records: RecordReader,
     result: HandshakeResult,
-    options: { clock: Clock; rekeyAfter: number },
+    options: { clock: Clock; rekeyAfter: number; faultKind: FaultKind },
   ) {
     this.peerCertificates = result.certificates;
     this.cipherSuite = result.suite.name;
     this.group = result.group;
+    this.version = result.version;
+    this.applicationProtocol = result.applicationProtocol;
     this.#pipe = pipe;
     this.#clock = options.clock;
     this.#outbound = new Outbound(pipe, result.outbound, options.rekeyAfter);
-    this.#inbound = new Inbound(records, result.inbound, {
-      updateRequested: () => this.#outbound.requestUpdate(),
-      failed: (error) => this.#fail(error),
-    });
-    this.#inbound.run();
+    const { version, inbound: protection } = result;
+    this.#inbound = new Inbound(
+      records,
+      { version, protection, faultKind: options.faultKind },
+      {
+        updateRequested: () => this.#outbound.requestUpdate(),
+        failed: (error) => this.#fail(error),
+      },
+    );
+    this.#inbound.run().then(() => this.#over.resolve(undefined));
+  }
+
+  get closed(): Promise<TorError | undefined> {
+    return this.#over.promise;
   }
 
   read(): Promise<Uint8Array | undefined> {
@@ -83,6 +104,7 @@ export class Connection implements TlsConnection {
     if (this.#closed) return;
     this.#closed = true;
     const error = reason === undefined ? undefined : toTorError(reason);
+    this.#over.resolve(error);
     this.#inbound.stop(error);
     const refusal = error ?? new TorError("aborted", "ALLIUM_E_TLS_CLOSED", "the TLS connection was closed");
     const last = this.#outbound.finish("close_notify", refusal, error !== undefined);
@@ -93,6 +115,7 @@ export class Connection implements TlsConnection {
   #fail(error: TorError): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#over.resolve(error);
     this.#inbound.stop(error);
     const alert: AlertName | undefined = error instanceof TlsError ? error.alert : undefined;
     if (alert === undefined) {

@@ -1,12 +1,21 @@
-// The receiving half of an established connection (RFC 8446 4.6, 5, 6): records are decrypted as they come, many at a time,
+// The receiving half of an established connection (RFC 8446 4.6, 5, 6; RFC 5246 7): records are decrypted as they come, many at a time,
 // and delivered in order, those that came together in one piece; messages after the handshake are acted on.
 
 import { type Deferred, deferred } from "../base/abort.ts";
 import { concat } from "../base/bytes.ts";
-import { type TorError, toTorError } from "../base/errors.ts";
-import { alertError, parseAlert, TlsError, truncated, unexpectedMessage } from "./alert.ts";
+import type { TorError } from "../base/errors.ts";
+import {
+  alertError,
+  type FaultKind,
+  faultOf,
+  flood,
+  parseAlert,
+  TlsError,
+  truncated,
+  unexpectedMessage,
+} from "./alert.ts";
 import { type HandshakeMessage, HandshakeReader } from "./handshake-reader.ts";
-import { ContentType, HandshakeType } from "./protocol.ts";
+import { ContentType, HandshakeType, type TlsVersion } from "./protocol.ts";
 import type { InnerRecord, RecordProtection } from "./record-protection.ts";
 import type { RawRecord, RecordReader } from "./record-reader.ts";
 import { checkNewSessionTicket, parseKeyUpdate } from "./server-messages.ts";
@@ -38,10 +47,19 @@ export interface InboundEvents {
   failed(error: TorError): void;
 }
 
+interface InboundOptions {
+  readonly version: TlsVersion;
+  readonly protection: RecordProtection;
+  /** Kind of the errors for what the peer does wrong. */
+  readonly faultKind: FaultKind;
+}
+
 export class Inbound {
   readonly #records: RecordReader;
   readonly #events: InboundEvents;
   readonly #messages = new HandshakeReader();
+  readonly #version: TlsVersion;
+  readonly #faultKind: FaultKind;
   #protection: RecordProtection;
   /** Records in the order in which they came, all of them being decrypted. */
   #sealed: Sealed[] = [];
@@ -55,9 +73,11 @@ export class Inbound {
   #reader: Deferred<void> | undefined;
   #room: Deferred<void> | undefined;
 
-  constructor(records: RecordReader, protection: RecordProtection, events: InboundEvents) {
+  constructor(records: RecordReader, options: InboundOptions, events: InboundEvents) {
     this.#records = records;
-    this.#protection = protection;
+    this.#version = options.version;
+    this.#faultKind = options.faultKind;
+    this.#protection = options.protection;
     this.#events = events;
   }
 
@@ -78,7 +98,7 @@ export class Inbound {
     // What came before the end counts first: it may hold data, an alert or close_notify.
     if (!this.#delivering) this.#delivery = this.#deliver();
     await this.#delivery;
-    if (error !== undefined) this.#fail(toTorError(error));
+    if (error !== undefined) this.#fail(error);
     this.#protection.destroy();
   }
 
@@ -115,8 +135,9 @@ export class Inbound {
     return this.#ended || this.#error !== undefined;
   }
 
-  #fail(error: TorError): void {
+  #fail(cause: unknown): void {
     if (this.#over) return;
+    const error = faultOf(cause, this.#faultKind);
     this.stop(error);
     this.#events.failed(error);
   }
@@ -163,7 +184,7 @@ export class Inbound {
         if (next.last && this.#ready.length > 0) this.#wakeReader();
       }
     } catch (error) {
-      this.#fail(toTorError(error));
+      this.#fail(error);
     }
     this.#delivering = false;
   }
@@ -181,7 +202,7 @@ export class Inbound {
         full = false;
         break;
       }
-      if (record.type !== ContentType.applicationData) {
+      if (!this.#protection.carries(record.type)) {
         throw unexpectedMessage(`a record of type ${record.type} in the clear after the handshake`);
       }
       const previous = this.#sealed.at(-1);
@@ -211,7 +232,7 @@ export class Inbound {
     this.#idleRecords =
       type === ContentType.applicationData && content.length > 0 ? 0 : this.#idleRecords + 1;
     if (this.#idleRecords > MAX_IDLE_RECORDS) {
-      throw new TlsError("unexpected_message", "ALLIUM_E_TLS_FLOOD", "too many records without data");
+      throw flood("too many records without data");
     }
     if (type === ContentType.handshake) {
       this.#messages.push(content);
@@ -230,9 +251,10 @@ export class Inbound {
   }
 
   #alert(content: Uint8Array): void {
-    const name = parseAlert(content);
+    const { name, warning } = parseAlert(content);
     if (name === "close_notify") this.stop(undefined);
-    else if (name !== "user_canceled") throw alertError(name);
+    // Before TLS 1.3 warnings end nothing (RFC 5246 7.2.2).
+    else if (name !== "user_canceled" && !(warning && this.#version === "TLS 1.2")) throw alertError(name);
   }
 
   async #takeMessages(): Promise<void> {
@@ -242,6 +264,7 @@ export class Inbound {
   }
 
   async #message({ type, body }: HandshakeMessage): Promise<void> {
+    if (this.#version === "TLS 1.2") throw afterHandshake12(type);
     if (type === HandshakeType.newSessionTicket) {
       checkNewSessionTicket(body);
     } else if (type === HandshakeType.keyUpdate) {
@@ -258,4 +281,11 @@ export class Inbound {
     for (const sealed of this.#sealed) sealed.opened = undefined;
     if (answer) this.#events.updateRequested();
   }
+}
+
+/** All that TLS 1.2 has then is HelloRequest: a wish for renegotiation, which would let another answer than was verified. */
+function afterHandshake12(type: number): TlsError {
+  return type === HandshakeType.helloRequest
+    ? new TlsError("no_renegotiation", "ALLIUM_E_TLS_RENEGOTIATION", "the server wants to renegotiate")
+    : unexpectedMessage(`a handshake message of type ${type} after the handshake`);
 }

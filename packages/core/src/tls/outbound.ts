@@ -92,7 +92,9 @@ export class Outbound {
   async #updateKey(): Promise<void> {
     this.#updateQueued = false;
     const message = Uint8Array.of(HandshakeType.keyUpdate, 0, 0, 1, 0 /* update_not_requested */);
-    await this.#pipe.write(concat(...(await this.#protection.seal(ContentType.handshake, message))));
+    const sealed = await this.#protection.seal(ContentType.handshake, message);
+    // Before it is sent: TLS 1.2 refuses here.
     this.#protection = await this.#protection.next();
+    await this.#pipe.write(concat(...sealed));
   }
 }

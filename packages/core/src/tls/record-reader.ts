@@ -2,7 +2,7 @@
 // Not here: decryption, and which record may come when.
 
 import type { ByteStream } from "../base/byte-stream.ts";
-import { decodeError, TlsError } from "./alert.ts";
+import { decodeError, oldVersion, TlsError } from "./alert.ts";
 import { ContentType, LEGACY_VERSION, MAX_CONTENT, MAX_EXPANSION, RECORD_HEADER } from "./protocol.ts";
 
 /** A record as it came over the wire. */
@@ -16,17 +16,16 @@ export interface RawRecord {
 const NO_BYTES = new Uint8Array(0);
 
 /** The length of the fragment that this header announces. */
-function checkHeader(header: Uint8Array): number {
+function checkHeader(header: Uint8Array, first: boolean): number {
   const [type, major, minor, high, low] = header as unknown as [number, number, number, number, number];
-  if (type < ContentType.changeCipherSpec || type > ContentType.applicationData) {
+  const known = type >= ContentType.changeCipherSpec && type <= ContentType.applicationData;
+  if (first && (!known || major !== LEGACY_VERSION >> 8)) {
+    throw new TlsError("unexpected_message", "ALLIUM_E_TLS_NOT_TLS", "what answers there does not speak TLS");
+  }
+  if (!known) {
     throw new TlsError("unexpected_message", "ALLIUM_E_TLS_RECORD", `no TLS record has the type ${type}`);
   }
-  // The RFC has receivers ignore the version, but has every server write 0x0303: held to that, no bit of a record is
-  // free. Only a server that knows no TLS 1.3 writes another one, on the alert by which it says so.
-  const version = (major << 8) | minor;
-  if (version !== LEGACY_VERSION && !(type === ContentType.alert && major === LEGACY_VERSION >> 8)) {
-    throw decodeError(`a record of version 0x${version.toString(16).padStart(4, "0")}`);
-  }
+  checkVersion(type, (major << 8) | minor, first);
   const length = (high << 8) | low;
   const limit = type === ContentType.applicationData ? MAX_CONTENT + MAX_EXPANSION : MAX_CONTENT;
   if (length > limit) {
@@ -35,11 +34,23 @@ function checkHeader(header: Uint8Array): number {
   return length;
 }
 
+/**
+ * The RFC has receivers ignore the version, but has every server write 0x0303: held to that, no bit of a record is free.
+ * Only a server that knows neither TLS 1.3 nor 1.2 writes another one; on an alert it is borne, which says more.
+ */
+function checkVersion(type: number, version: number, first: boolean): void {
+  if (version === LEGACY_VERSION) return;
+  if (type === ContentType.alert && version >> 8 === LEGACY_VERSION >> 8) return;
+  if (first && version < LEGACY_VERSION) throw oldVersion("protocol_version", "");
+  throw decodeError(`a record of version 0x${version.toString(16).padStart(4, "0")}`);
+}
+
 export class RecordReader {
   readonly #pipe: ByteStream;
   #chunk: Uint8Array = NO_BYTES;
   #header = new Uint8Array(RECORD_HEADER);
   #headerFilled = 0;
+  #first = true;
   /** The fragment being assembled when it spans chunks. */
   #fragment: Uint8Array | undefined;
   #fragmentFilled = 0;
@@ -62,7 +73,7 @@ export class RecordReader {
       this.#headerFilled += this.#copy(this.#header, this.#headerFilled);
       if (this.#headerFilled < RECORD_HEADER) return undefined;
     }
-    const length = checkHeader(this.#header);
+    const length = checkHeader(this.#header, this.#first);
     if (this.#fragment === undefined) {
       if (this.#chunk.length >= length) return this.#finish(this.#cut(length));
       this.#fragment = new Uint8Array(length);
@@ -76,6 +87,7 @@ export class RecordReader {
     const header = this.#header;
     this.#header = new Uint8Array(RECORD_HEADER);
     this.#headerFilled = 0;
+    this.#first = false;
     this.#fragment = undefined;
     return { type: header[0] as number, header, fragment };
   }

@@ -1,14 +1,15 @@
-// Parsers of what a TLS 1.3 server sends in its handshake (RFC 8446 4.1.3-4.6). Each takes the body of one message.
-// Not here: whether a value is acceptable in this handshake; that is handshake.ts.
+// Parsers of what a server sends in its handshake (RFC 8446 4.1.3-4.6). Each takes the body of one message.
+// Not here: whether a value is acceptable in this handshake; what TLS 1.2 alone has.
 
 import { Reader } from "../base/bytes.ts";
-import { decodeError, illegalParameter } from "./alert.ts";
+import { fromLatin1 } from "../base/encoding.ts";
+import { decodeError, illegalParameter, TlsError } from "./alert.ts";
 import { Extension } from "./protocol.ts";
 
 /** Extensions by type, each at most once (RFC 8446 4.2). */
 export type Extensions = ReadonlyMap<number, Uint8Array>;
 
-const open = (bytes: Uint8Array) => new Reader(bytes, decodeError);
+export const open = (bytes: Uint8Array) => new Reader(bytes, decodeError);
 
 function parseExtensions(bytes: Uint8Array): Extensions {
   const reader = open(bytes);
@@ -19,6 +20,39 @@ function parseExtensions(bytes: Uint8Array): Extensions {
     extensions.set(type, reader.vector(2));
   }
   return extensions;
+}
+
+/** Fails for an extension of a type that may not stand here. */
+export function allowOnly(types: Iterable<number>, allowed: readonly number[]): void {
+  for (const type of types) {
+    if (!allowed.includes(type)) {
+      throw new TlsError(
+        "unsupported_extension",
+        "ALLIUM_E_TLS_EXTENSION",
+        `the server sent the extension ${type}, which may not stand here`,
+      );
+    }
+  }
+}
+
+/** The protocol that the server chose; one that was not offered is refused (RFC 7301 3.1, 3.2). */
+export function parseAlpn(extensions: Extensions, offered: readonly string[]): string | undefined {
+  const data = extensions.get(Extension.alpn);
+  if (data === undefined) return undefined;
+  const reader = open(data);
+  const list = open(reader.vector(2));
+  reader.end();
+  const name = fromLatin1(list.vector(1));
+  list.end();
+  if (!offered.includes(name)) throw illegalParameter("the server chose a protocol that was not offered");
+  return name;
+}
+
+/** In its answer the server says only that it used the name (RFC 6066 3). */
+export function checkServerName(extensions: Extensions): void {
+  if ((extensions.get(Extension.serverName)?.length ?? 0) !== 0) {
+    throw illegalParameter("a server_name that is not empty");
+  }
 }
 
 /** A ServerHello, or a HelloRetryRequest, which has the same form (RFC 8446 4.1.3, 4.1.4). */
@@ -39,7 +73,7 @@ export function parseServerHello(body: Uint8Array): ServerHello {
     sessionId: reader.vector(1),
     suite: reader.u16(),
     compression: reader.u8(),
-    // A server of TLS 1.2 and before may leave the list out; its hello must still parse to be refused for what it is.
+    // Before TLS 1.3 there need not be a list (RFC 5246 7.4.1.3).
     extensions: parseExtensions(reader.remaining === 0 ? new Uint8Array(0) : reader.vector(2)),
   };
   reader.end();
@@ -112,6 +146,14 @@ export interface CertificateEntry {
 /** Most certificates that are read: real chains have two to four. */
 const MAX_CHAIN = 16;
 
+/** The next certificate of a chain that has `count` before it. */
+export function readCertificate(list: Reader, count: number): Uint8Array {
+  if (count === MAX_CHAIN) throw decodeError(`a chain of more than ${MAX_CHAIN} certificates`);
+  const der = list.vector(3);
+  if (der.length === 0) throw decodeError("an empty certificate");
+  return der;
+}
+
 export function parseCertificateMessage(body: Uint8Array): CertificateEntry[] {
   const reader = open(body);
   // The context is empty in a server's answer to a hello (RFC 8446 4.4.2).
@@ -121,15 +163,19 @@ export function parseCertificateMessage(body: Uint8Array): CertificateEntry[] {
   reader.end();
   const entries: CertificateEntry[] = [];
   while (list.remaining > 0) {
-    if (entries.length === MAX_CHAIN) throw decodeError(`a chain of more than ${MAX_CHAIN} certificates`);
-    const der = list.vector(3);
-    if (der.length === 0) throw decodeError("an empty certificate");
+    const der = readCertificate(list, entries.length);
     entries.push({ der, extensions: parseExtensions(list.vector(2)) });
   }
   return entries;
 }
 
-export function parseCertificateVerify(body: Uint8Array): { scheme: number; signature: Uint8Array } {
+export interface HandshakeSignature {
+  readonly scheme: number;
+  readonly signature: Uint8Array;
+}
+
+/** What the server signed with; a CertificateVerify is nothing else. */
+export function parseSignature(body: Uint8Array): HandshakeSignature {
   const reader = open(body);
   const verify = { scheme: reader.u16(), signature: reader.vector(2) };
   reader.end();

@@ -1,7 +1,10 @@
-// The signature schemes of the handshake (RFC 8446 4.2.3) and the check of CertificateVerify (4.4.3).
+// The signature schemes of the handshake (RFC 8446 4.2.3) and the check of what the server signed: its CertificateVerify
+// (4.4.3), or its ServerKeyExchange in TLS 1.2 (RFC 8422 5.4). SHA-1 is neither offered nor taken.
 
-import { type SignatureScheme, verifySignature } from "../crypto/signature.ts";
+import { type SignatureHash, type SignatureScheme, verifySignature } from "../crypto/signature.ts";
 import { illegalParameter, TlsError } from "./alert.ts";
+import type { TlsVersion } from "./protocol.ts";
+import type { HandshakeSignature } from "./server-messages.ts";
 import type { Certificate, SubjectPublicKey } from "./x509/certificate.ts";
 
 /** Shortest RSA key that may sign the handshake; relays' link keys have exactly this length (tor-spec 2.2). */
@@ -10,48 +13,51 @@ export const MINIMUM_RSA_BITS = 2048;
 interface Scheme {
   readonly id: number;
   readonly name: SignatureScheme;
-  /** Whether the key is of the kind, and on the curve, that the scheme is for. */
-  readonly fits: (key: SubjectPublicKey) => boolean;
 }
 
-const rsa = (key: SubjectPublicKey) => key.algorithm === "rsa";
-const onCurve = (curve: string) => (key: SubjectPublicKey) => key.algorithm === "ec" && key.curve === curve;
-
 const SCHEMES: readonly Scheme[] = [
-  { id: 0x0804, name: "rsa_pss_rsae_sha256", fits: rsa },
-  { id: 0x0403, name: "ecdsa_secp256r1_sha256", fits: onCurve("P-256") },
-  { id: 0x0805, name: "rsa_pss_rsae_sha384", fits: rsa },
-  { id: 0x0503, name: "ecdsa_secp384r1_sha384", fits: onCurve("P-384") },
-  { id: 0x0806, name: "rsa_pss_rsae_sha512", fits: rsa },
-  { id: 0x0603, name: "ecdsa_secp521r1_sha512", fits: onCurve("P-521") },
-  { id: 0x0807, name: "ed25519", fits: (key) => key.algorithm === "ed25519" },
+  { id: 0x0804, name: "rsa_pss_rsae_sha256" },
+  { id: 0x0403, name: "ecdsa_secp256r1_sha256" },
+  { id: 0x0805, name: "rsa_pss_rsae_sha384" },
+  { id: 0x0503, name: "ecdsa_secp384r1_sha384" },
+  { id: 0x0806, name: "rsa_pss_rsae_sha512" },
+  { id: 0x0603, name: "ecdsa_secp521r1_sha512" },
+  { id: 0x0807, name: "ed25519" },
+  // Also for what certificates are signed with, and most are, relays' too; never for the handshake of TLS 1.3 (4.2.3).
+  { id: 0x0401, name: "rsa_pkcs1_sha256" },
+  { id: 0x0501, name: "rsa_pkcs1_sha384" },
+  { id: 0x0601, name: "rsa_pkcs1_sha512" },
 ];
 
-/** Offered, and accepted in CertificateVerify. */
-export const VERIFY_SCHEMES: readonly number[] = SCHEMES.map(({ id }) => id);
+export const OFFERED_SCHEMES: readonly number[] = SCHEMES.map(({ id }) => id);
 
-/**
- * rsa_pkcs1_sha256, 384 and 512. Offered because the same list tells a server what its certificates may be signed with,
- * and most are, relays' too; never accepted in CertificateVerify (RFC 8446 4.2.3).
- */
-export const CERTIFICATE_SCHEMES: readonly number[] = [0x0401, 0x0501, 0x0601];
+const CURVES = { "P-256": "secp256r1", "P-384": "secp384r1", "P-521": "secp521r1" } as const;
+
+/** The scheme with this number, as a key of this kind uses it; undefined where it may not. */
+function schemeFor(id: number, key: SubjectPublicKey, version: TlsVersion): SignatureScheme | undefined {
+  const name = SCHEMES.find((scheme) => scheme.id === id)?.name;
+  if (name === undefined || (version === "TLS 1.3" && name.startsWith("rsa_pkcs1"))) return undefined;
+  if (key.algorithm !== "ec") return name.startsWith(key.algorithm) ? name : undefined;
+  if (!name.startsWith("ecdsa")) return undefined;
+  const fitting = `ecdsa_${CURVES[key.curve]}_${name.slice(-6) as SignatureHash}` as const;
+  // In TLS 1.2 the number says the hash alone (RFC 8446 4.2.3).
+  return version === "TLS 1.2" || name === fitting ? fitting : undefined;
+}
 
 /**
  * Checks the server's signature over `signed` with its certificate's key.
  * @throws TlsError `ALLIUM_E_TLS_SIGNATURE`, `ALLIUM_E_TLS_WEAK_KEY`, `ALLIUM_E_TLS_PARAMETER`
  */
-export async function verifyTranscriptSignature(
+export async function verifyHandshakeSignature(
   { publicKey }: Certificate,
-  { scheme: id, signature }: { scheme: number; signature: Uint8Array },
+  { scheme: id, signature }: HandshakeSignature,
   signed: Uint8Array,
-  minimumRsaBits: number,
+  { version, minimumRsaBits }: { version: TlsVersion; minimumRsaBits: number },
 ): Promise<void> {
-  const scheme = SCHEMES.find((candidate) => candidate.id === id);
-  if (scheme === undefined || !scheme.fits(publicKey)) {
+  const scheme = schemeFor(id, publicKey, version);
+  if (scheme === undefined) {
     const hex = id.toString(16).padStart(4, "0");
-    throw illegalParameter(
-      `a CertificateVerify of scheme 0x${hex} with a key of type ${publicKey.algorithm}`,
-    );
+    throw illegalParameter(`a signature of scheme 0x${hex} with a key of type ${publicKey.algorithm}`);
   }
   if (publicKey.algorithm === "rsa" && publicKey.bits < minimumRsaBits) {
     throw new TlsError(
@@ -60,7 +66,7 @@ export async function verifyTranscriptSignature(
       `the server signs with an RSA key of ${publicKey.bits} bits`,
     );
   }
-  if (!(await verifySignature(scheme.name, publicKey.spki, signature, signed))) {
+  if (!(await verifySignature(scheme, publicKey.spki, signature, signed))) {
     throw new TlsError(
       "decrypt_error",
       "ALLIUM_E_TLS_SIGNATURE",

@@ -20,7 +20,8 @@ export class Transcript {
     this.#messages = [new Writer().u8(HandshakeType.messageHash).vector(3, digest).finish()];
   }
 
-  hash(hash: KdfHash): Uint8Array {
-    return hashOf(hash, concat(...this.#messages));
+  /** The hash up to now, or as it will be with `next` behind. */
+  hash(hash: KdfHash, ...next: readonly Uint8Array[]): Uint8Array {
+    return hashOf(hash, concat(...this.#messages, ...next));
   }
 }

@@ -54,7 +54,10 @@ describe("after a sleep", () => {
         ...{ ciphers: undefined, memoryLimit: 1 << 26, padding: "normal" },
         ...{ retry: { ...defaultRetryPolicy, jitter: 0 }, signal: undefined },
       },
-      { status: nothing, stream: nothing, circuitRetried: nothing, rotated: nothing, tick: nothing },
+      {
+        ...{ status: nothing, stream: nothing, circuitRetried: nothing, rotated: nothing, tick: nothing },
+        ...{ circuitsLeft: nothing, closed: nothing },
+      },
       () => network,
     );
     await engine.opener.openStream({ hostname: "example.com", port: 443 });

@@ -5,8 +5,7 @@ import { defaultRetryPolicy } from "../../src/base/backoff.ts";
 import { TorError } from "../../src/base/errors.ts";
 import { memoryStore } from "../../src/base/memory-store.ts";
 import type { LogEvent } from "../../src/base/ports.ts";
-import { Engine, type Network, type Progress } from "../../src/client/engine.ts";
-import type { CheckedOptions } from "../../src/client/options.ts";
+import { Engine, type EngineOptions, type Network, type Progress } from "../../src/client/engine.ts";
 import type { ClientStatus } from "../../src/client/status.ts";
 import type { NetDir } from "../../src/directory/api.ts";
 import type { BuildRequest } from "../../src/path/builder.ts";
@@ -26,7 +25,7 @@ export function viewAt(now: number, relays = RELAYS): NetDir {
   return { ...netdir(relays), validAfter: now, freshUntil: now + HOUR, validUntil: now + 3 * HOUR };
 }
 
-export function bench(change: Partial<CheckedOptions> = {}) {
+export function bench(change: Partial<EngineOptions> = {}) {
   const clock = new ManualClock();
   const logs: LogEvent[] = [];
   const seen: ClientStatus[] = [];
@@ -44,11 +43,15 @@ export function bench(change: Partial<CheckedOptions> = {}) {
     changes: number;
     loads: number;
     rotations: number;
+    /** How often connections of before were to be let go. */
+    left: number;
+    closedWith: string[];
     ticks: number;
     /** Ends the loop that keeps the view fresh. */
     stop?: (error: TorError) => void;
   } = {
-    ...{ closed: false, freshSignals: [], changes: 0, loads: 0, rotations: 0, ticks: 0 },
+    ...{ closed: false, freshSignals: [], changes: 0, loads: 0, rotations: 0, ticks: 0, left: 0 },
+    closedWith: [],
   };
   const store = memoryStore();
   const network: Network = {
@@ -97,7 +100,7 @@ export function bench(change: Partial<CheckedOptions> = {}) {
       state.closed = true;
     },
   };
-  const options: CheckedOptions = {
+  const options: EngineOptions = {
     ...{ dialer: { dial: () => Promise.reject(COLLAPSE) }, store, clock, log: (event) => logs.push(event) },
     network: { authorities: [], fallbacks: [] },
     path: {
@@ -120,6 +123,8 @@ export function bench(change: Partial<CheckedOptions> = {}) {
       ...{ status: (status) => seen.push(status), stream: () => {} },
       circuitRetried: (error) => retried.push(error),
       rotated: () => void state.rotations++,
+      circuitsLeft: () => void state.left++,
+      closed: (error) => void state.closedWith.push(error.code),
       tick: () => void state.ticks++,
     },
     (progress) => {

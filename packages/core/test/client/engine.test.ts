@@ -193,7 +193,7 @@ describe("another network", () => {
     const { engine, start, built, state } = bench();
     await start();
     engine.networkChanged();
-    expect(state.changes).toBe(1);
+    expect([state.changes, state.left]).toEqual([1, 1]);
     expect(built[0]?.circuit.isClosed).toBe(true);
   });
 
@@ -273,7 +273,7 @@ describe("closing", () => {
     await start();
     await engine.close();
     expect(built[0]?.circuit.isClosed).toBe(true);
-    expect(state.closed).toBe(true);
+    expect([state.closed, state.closedWith]).toEqual([true, ["ALLIUM_E_CLOSED"]]);
     expect(engine.status.ready).toBe(false);
     expect(engine.isDormant).toBe(false);
     expect(state.freshSignals[0]?.aborted).toBe(true);

@@ -1,15 +1,17 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { isTorError, TorError } from "../../src/base/errors.ts";
 import { memoryStore } from "../../src/base/memory-store.ts";
-import type { Dialer, LogEvent } from "../../src/base/ports.ts";
+import type { Dialer, LogEvent, Store } from "../../src/base/ports.ts";
 import type { Metric } from "../../src/client/metrics.ts";
 import type { ClientStatus } from "../../src/client/status.ts";
 import { TorClient } from "../../src/client/tor-client.ts";
 import { TorView } from "../../src/client/view.ts";
 import type { ResolveRequest } from "../../src/net/api.ts";
+import { Fetcher } from "../../src/net/fetch.ts";
 import type { CircuitInfo } from "../../src/path/registry.ts";
 import { duplexPair } from "../../src/testing/duplex-pair.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { TrustStore } from "../../src/tls/x509/trust.ts";
 import { settle } from "../path/fakes.ts";
 
 const NETWORK = {
@@ -49,6 +51,31 @@ function bench(dial: Dialer["dial"] = () => Promise.reject(UNREACHABLE)) {
   };
   return { client, clock, dialled, logs, heard, statuses, circuits, wait };
 }
+
+describe("a client whose store never answers", () => {
+  it.each(["export", "import", "reset"] as const)("says so of guards.%s, in time", async (operation) => {
+    const clock = new ManualClock();
+    const held: Store = { ...memoryStore(), lock: () => new Promise(() => {}) };
+    const silent: Store = { ...memoryStore(), get: () => new Promise(() => {}) };
+    // Reading needs no lock.
+    const store = operation === "export" ? silent : held;
+    const client = new TorClient({
+      dialer: { dial: () => Promise.reject(UNREACHABLE) },
+      store,
+      clock,
+      network: NETWORK,
+    });
+    const state = { last_updated: new Date(0).toISOString(), guards: [] };
+    const done = operation === "import" ? client.guards.import(state) : client.guards[operation]();
+    const failed = expect(done).rejects.toMatchObject({
+      kind: "storage-denied",
+      code: "ALLIUM_E_STORAGE_TIMEOUT",
+    });
+    await settle();
+    clock.advance(10_000);
+    await failed;
+  });
+});
 
 describe("a client", () => {
   it("does nothing until it is used", async () => {
@@ -256,11 +283,18 @@ function deafOpener(requests: ResolveRequest[]) {
   return { openStream: refuse, resolve: refuse };
 }
 
+const NO_TLS = { clock: new ManualClock(), trust: new TrustStore({}) };
+
 describe("isolation", () => {
   const keyOf = async (use: (view: TorView) => TorView, isolation?: string) => {
     const requests: ResolveRequest[] = [];
     const opener = deafOpener(requests);
-    const view = use(new TorView(opener, [], new ManualClock()));
+    const view = use(
+      new TorView(
+        { opener, tls: NO_TLS, fetcher: new Fetcher({ ...opener, openSecure: opener.openStream }) },
+        [],
+      ),
+    );
     await view.fetch("http://example.com/", isolation === undefined ? {} : { isolation }).catch(() => {});
     return requests[0]?.isolation;
   };
@@ -284,14 +318,21 @@ describe("isolation", () => {
   it("reaches sockets as well", async () => {
     const requests: ResolveRequest[] = [];
     const opener = deafOpener(requests);
-    const view = new TorView(opener, [], new ManualClock()).isolate("wallet");
+    const view = new TorView(
+      { opener, tls: NO_TLS, fetcher: new Fetcher({ ...opener, openSecure: opener.openStream }) },
+      [],
+    ).isolate("wallet");
     await view.connect("example.com:80", { isolation: "x" }).opened.catch(() => {});
     expect(requests[0]?.isolation).toBe('[["wallet"],"x"]');
   });
 
   it("reaches names to resolve as well, which are read as hosts are elsewhere", async () => {
     const requests: ResolveRequest[] = [];
-    const view = new TorView(deafOpener(requests), [], new ManualClock()).isolate("wallet");
+    const opener = deafOpener(requests);
+    const view = new TorView(
+      { opener, tls: NO_TLS, fetcher: new Fetcher({ ...opener, openSecure: opener.openStream }) },
+      [],
+    ).isolate("wallet");
     const { signal } = new AbortController();
     await expect(view.resolve("Bücher.EXAMPLE", { isolation: "x", signal })).rejects.toBe(UNREACHABLE);
     expect(requests).toEqual([{ hostname: "xn--bcher-kva.example", isolation: '[["wallet"],"x"]', signal }]);

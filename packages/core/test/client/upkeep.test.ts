@@ -87,7 +87,7 @@ describe("a new identity", () => {
     await rig.start();
     await ask(rig);
     rig.engine.newIdentity();
-    expect(rig.state.rotations).toBe(1);
+    expect([rig.state.rotations, rig.state.left]).toEqual([1, 1]);
     expect(rig.built[0]?.circuit.isClosed).toBe(true);
     await ask(rig);
     expect(rig.built.map(({ circuit }) => circuit.asked.length)).toEqual([1, 1]);

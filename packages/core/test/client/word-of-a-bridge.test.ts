@@ -31,7 +31,9 @@ async function bench(dial: (options: DialOptions) => Duplex | Promise<Duplex>, b
   const dialer: Dialer = {
     dial: async (_, options = {}) => dial(options),
     ...(bridges !== undefined && { bridges }),
+    leave: (bridge) => left.push(bridge),
   };
+  const left: string[] = [];
   const events: string[] = [];
   const stack = new NetworkStack({
     ...{ network: { authorities: [], fallbacks: [] }, dialer, store: memoryStore(), clock, log: undefined },
@@ -42,7 +44,7 @@ async function bench(dial: (options: DialOptions) => Duplex | Promise<Duplex>, b
   const at = new Date(clock.now()).toISOString();
   const record = { fingerprint: NAME, nickname: "Relay1", address: "10.1.0.1:9001", confirmed: true };
   await stack.guards.import({ last_updated: at, guards: [{ ...record, first_used: at, last_used: at }] });
-  return { stack, clock, events };
+  return { stack, clock, events, left };
 }
 
 const NETWORK: NetDir = {
@@ -155,4 +157,12 @@ describe("a bridge that says of itself that it is not ready, or asked too much",
       expect(stack.bridges.isHeldBack(NAME)).toBe(false);
     },
   );
+});
+
+describe("a bridge that falls under suspicion", () => {
+  it("is left by the dialer, for all that goes through bridges", async () => {
+    const { stack, left } = await bench(() => pipe());
+    for (const guard of ["a", "b", "c", "d", "e"]) stack.bridges.failed(guard, new Set(["hostile"]));
+    expect(left).toEqual(["hostile"]);
+  });
 });

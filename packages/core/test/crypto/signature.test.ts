@@ -41,6 +41,12 @@ const SCHEMES: readonly {
   { scheme: "ecdsa_secp256r1_sha256", key: "p256", hash: "sha256" },
   { scheme: "ecdsa_secp384r1_sha384", key: "p384", hash: "sha384" },
   { scheme: "ecdsa_secp521r1_sha512", key: "p521", hash: "sha512" },
+  { scheme: "ecdsa_secp256r1_sha384", key: "p256", hash: "sha384" },
+  { scheme: "ecdsa_secp256r1_sha512", key: "p256", hash: "sha512" },
+  { scheme: "ecdsa_secp384r1_sha256", key: "p384", hash: "sha256" },
+  { scheme: "ecdsa_secp384r1_sha512", key: "p384", hash: "sha512" },
+  { scheme: "ecdsa_secp521r1_sha256", key: "p521", hash: "sha256" },
+  { scheme: "ecdsa_secp521r1_sha384", key: "p521", hash: "sha384" },
   { scheme: "ed25519", key: "ed25519", hash: null },
 ];
 

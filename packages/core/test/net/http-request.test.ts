@@ -1,13 +1,11 @@
 // Requests as bytes: what is written, in which order, and what must never be.
 
 import { describe, expect, it } from "vitest";
-import { torFetch } from "../../src/net/fetch.ts";
-import { exchange } from "../../src/net/http/exchange.ts";
 import { withIdleLimit } from "../../src/net/http/idle.ts";
 import { extractBody } from "../../src/net/http/request-body.ts";
 import { writeRequestHead } from "../../src/net/http/request-head.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
-import { cut, rejection, scriptedOpener, scriptedStream } from "./streams.ts";
+import { cut, http1, rejection, scriptedOpener, scriptedStream, torFetch } from "./streams.ts";
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 const plain = { method: "GET", target: "/", host: "example.com", fields: [], bodyLength: undefined };
@@ -29,7 +27,7 @@ async function wire(url: string, init: RequestInit & { duplex?: "half" } = {}): 
 describe("the request head", () => {
   it("is the same for everybody: nothing that was not asked for", async () => {
     expect(await wire("http://Example.COM/a b?q=ü#frag")).toBe(
-      "GET /a%20b?q=%C3%BC HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n" +
+      "GET /a%20b?q=%C3%BC HTTP/1.1\r\nHost: example.com\r\nConnection: keep-alive\r\n" +
         "Accept: */*\r\nAccept-Encoding: gzip, deflate\r\n\r\n",
     );
   });
@@ -43,7 +41,7 @@ describe("the request head", () => {
     });
     expect(one).toBe(two);
     expect(one).toBe(
-      "GET / HTTP/1.1\r\nHost: a.example:8080\r\nConnection: close\r\nAccept-Encoding: gzip, deflate\r\n" +
+      "GET / HTTP/1.1\r\nHost: a.example:8080\r\nConnection: keep-alive\r\nAccept-Encoding: gzip, deflate\r\n" +
         "Accept: text/html\r\nX-A: 1\r\nX-B: 2\r\n\r\n",
     );
   });
@@ -248,7 +246,7 @@ describe("the request body", () => {
       const stream = scriptedStream([], "open");
       const body = { ...extractBody("hello"), length };
       const head = { method: "POST", target: "/", host: "example.com", fields: [] };
-      const error = await rejection(exchange(stream, { head, body }));
+      const error = await rejection(http1(stream).request({ head, body }));
       expect(error.code).toBe("ALLIUM_E_HTTP_REQUEST_BODY");
       expect(stream.closedWith[0]).toBe(error);
     }

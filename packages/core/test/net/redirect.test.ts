@@ -1,8 +1,7 @@
 // Redirects: which are followed, as what, with what, and which never.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { torFetch } from "../../src/net/fetch.ts";
-import { cut, rejection, scriptedOpener, scriptedStream } from "./streams.ts";
+import { cut, rejection, scriptedOpener, scriptedStream, torFetch } from "./streams.ts";
 import { type Handler, requestBody, webForEachTest } from "./web.ts";
 
 const web = webForEachTest();
@@ -31,11 +30,10 @@ describe("redirects", () => {
     expect([response.url, response.redirected]).toEqual(["http://other.example:8080/end", true]);
     expect(web.opener.requests).toMatchObject([
       { hostname: "site.example", port: 80, isolation: "key" },
-      { hostname: "site.example", port: 80, isolation: "key" },
       { hostname: "other.example", port: 8080, isolation: "key" },
     ]);
     await response.text();
-    await expect.poll(() => web.opener.open()).toBe(0);
+    expect(web.opener.open()).toBe(2);
   });
 
   const rewrites: [status: number, method: string, after: string][] = [
@@ -114,7 +112,6 @@ describe("redirects", () => {
   });
 
   const targets: [location: string, code: string][] = [
-    ["https://site.example/", "ALLIUM_E_HTTPS_UNSUPPORTED"],
     ["ftp://site.example/", "ALLIUM_E_REDIRECT_TARGET"],
     ["data:text/html,x", "ALLIUM_E_REDIRECT_TARGET"],
     ["javascript:alert(1)", "ALLIUM_E_REDIRECT_TARGET"],
@@ -131,6 +128,13 @@ describe("redirects", () => {
       await expect.poll(() => web.opener.open()).toBe(0);
     });
   }
+
+  it("to https: go through TLS or nowhere", async () => {
+    web.handlers["/from"] = to(302, "https://site.example/end");
+    const error = await rejection(web.get("http://site.example/from"));
+    expect(error.message).toContain("no TLS was expected");
+    expect(web.opener.requests.length).toBe(1);
+  });
 
   it("to two places are refused", async () => {
     const text = "HTTP/1.1 302 Found\r\nLocation: /a\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n";

@@ -5,7 +5,15 @@ import { afterEach, describe, expect, it } from "vitest";
 import { deferred } from "../../src/base/abort.ts";
 import { TorError } from "../../src/base/errors.ts";
 import { connect, type TorSocket } from "../../src/net/socket.ts";
-import { cut, loopbackOpener, rejection, scriptedOpener, scriptedStream, tcpServer } from "./streams.ts";
+import {
+  cut,
+  loopbackOpener,
+  rejection,
+  scriptedOpener,
+  scriptedStream,
+  tcpServer,
+  withoutTls,
+} from "./streams.ts";
 
 let server: Server | undefined;
 
@@ -127,7 +135,7 @@ describe("a socket", () => {
 
   it("that cannot be opened fails in all its parts", async () => {
     const refusal = new TorError("exit-policy", "ALLIUM_E_TEST", "no exit");
-    const socket = connect({ openStream: () => Promise.reject(refusal) }, address);
+    const socket = connect(withoutTls({ openStream: () => Promise.reject(refusal) }), address);
     for (const part of [
       socket.opened,
       socket.closed,
@@ -158,7 +166,9 @@ describe("a socket's signal", () => {
     const controller = new AbortController();
     const late = scriptedStream([], "open");
     const opening = deferred<typeof late>();
-    const socket = connect({ openStream: () => opening.promise }, address, { signal: controller.signal });
+    const socket = connect(withoutTls({ openStream: () => opening.promise }), address, {
+      signal: controller.signal,
+    });
     controller.abort();
     for (const part of [socket.opened, socket.closed, socket.readable.getReader().read()]) {
       expect(await rejection(part)).toMatchObject({ kind: "aborted" });
@@ -224,7 +234,7 @@ describe("back-pressure", () => {
 });
 
 describe("connect refuses", () => {
-  const nobody = { openStream: () => Promise.reject(new Error("asked")) };
+  const nobody = withoutTls({ openStream: () => Promise.reject(new Error("asked")) });
   const addresses: [what: string, address: string | { hostname: string; port: number }][] = [
     ["no port", "site.example"],
     ["no host", ":80"],
@@ -251,12 +261,7 @@ describe("connect refuses", () => {
     });
   }
 
-  it("TLS for now, and half-open sockets for ever", () => {
-    for (const secureTransport of ["on", "starttls"] as const) {
-      expect(() => connect(nobody, address, { secureTransport })).toThrow(
-        expect.objectContaining({ kind: "bad-api-usage", code: "ALLIUM_E_SOCKET_TLS" }),
-      );
-    }
+  it("half-open sockets", () => {
     const halfOpen = { allowHalfOpen: true } as unknown as { allowHalfOpen: false };
     expect(() => connect(nobody, address, halfOpen)).toThrow(
       expect.objectContaining({ code: "ALLIUM_E_SOCKET_HALF_OPEN" }),

@@ -2,11 +2,16 @@
 
 import { createServer as createTcpServer, connect as dial, type Server, type Socket } from "node:net";
 import { deferred } from "../../src/base/abort.ts";
+import type { ByteStream } from "../../src/base/byte-stream.ts";
 import { concat } from "../../src/base/bytes.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { utf8 } from "../../src/base/encoding.ts";
 import { TorError } from "../../src/base/errors.ts";
+import type { Clock } from "../../src/base/ports.ts";
 import type { TorStream } from "../../src/circuit/api.ts";
-import type { StreamOpener, StreamRequest } from "../../src/net/api.ts";
+import type { SecureOpener, SocketOpener, StreamOpener, StreamRequest } from "../../src/net/api.ts";
+import { Fetcher, type FetcherOptions, type TorFetchInit } from "../../src/net/fetch.ts";
+import { Http1Connection } from "../../src/net/http/http1.ts";
 
 /** A TCP socket as a TorStream: the exit's side of the network, without the network. */
 export function socketStream(socket: Socket): TorStream {
@@ -59,7 +64,15 @@ export function socketStream(socket: Socket): TorStream {
   };
 }
 
-export interface TestOpener extends StreamOpener {
+/** An opener of plain streams alone. */
+export function withoutTls<T extends StreamOpener>(opener: T): T & SocketOpener {
+  const refuse = async () => {
+    throw new Error("no TLS was expected");
+  };
+  return Object.assign(opener, { openSecure: refuse, secure: refuse });
+}
+
+export interface TestOpener extends SocketOpener {
   readonly requests: StreamRequest[];
   readonly streams: TorStream[];
   /** How many streams are open. */
@@ -72,11 +85,11 @@ export function loopbackOpener(server: { address(): unknown }): TestOpener {
   const streams: TorStream[] = [];
   let open = 0;
   const { port } = server.address() as { port: number };
-  return {
+  return withoutTls({
     requests,
     streams,
     open: () => open,
-    async openStream(request) {
+    async openStream(request: StreamRequest) {
       requests.push(request);
       const socket = dial(port, "127.0.0.1");
       await new Promise((resolve, reject) => {
@@ -89,7 +102,7 @@ export function loopbackOpener(server: { address(): unknown }): TestOpener {
       stream.closed.then(() => open--);
       return stream;
     },
-  };
+  });
 }
 
 export async function listen<T extends Server>(server: T): Promise<T> {
@@ -156,8 +169,8 @@ export function scriptedStream(
 }
 
 /** Opens this one stream, for each request anew. */
-export function scriptedOpener(make: (request: StreamRequest) => TorStream): StreamOpener {
-  return { openStream: async (request) => make(request) };
+export function scriptedOpener(make: (request: StreamRequest) => TorStream): SocketOpener {
+  return withoutTls({ openStream: async (request: StreamRequest) => make(request) });
 }
 
 /** The bytes of `text` cut into chunks: at one place, or each byte by itself. */
@@ -177,4 +190,68 @@ export async function rejection(
     return error as Error;
   }
   throw new Error("nothing was thrown");
+}
+
+/** A stream in memory whose other end the test holds. */
+export function pipe() {
+  const closed = deferred<TorError | undefined>();
+  const closedWith: unknown[] = [];
+  const written: Uint8Array[] = [];
+  const arrived: Uint8Array[] = [];
+  let over: { error?: unknown } | undefined;
+  let wake = deferred();
+  const finish = (error?: unknown) => {
+    over ??= { error };
+    wake.resolve();
+  };
+  const stream: TorStream = {
+    ...{ remoteAddress: undefined, connected: Promise.resolve(), closed: closed.promise },
+    async read() {
+      for (;;) {
+        if (arrived.length > 0) return arrived.shift();
+        if (over?.error !== undefined) throw over.error;
+        if (over !== undefined) return undefined;
+        wake = deferred();
+        await wake.promise;
+      }
+    },
+    async write(data) {
+      written.push(data.slice());
+    },
+    close(reason) {
+      closedWith.push(reason);
+      closed.resolve(undefined);
+      finish(reason ?? new TorError("aborted", "ALLIUM_E_TEST_CLOSED", "closed"));
+    },
+  };
+  const server = {
+    closedWith,
+    text: () => new TextDecoder("latin1").decode(concat(...written)),
+    send(text: string) {
+      arrived.push(utf8(text));
+      wake.resolve();
+    },
+    end: finish,
+  };
+  return { stream, server };
+}
+
+/** Lets all that is ready run. */
+export function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** HTTP/1.1 on this stream. */
+export function http1(stream: ByteStream, clock: Clock = systemClock): Http1Connection {
+  return new Http1Connection(stream, { clock, idleTimeout: 300_000 });
+}
+
+/** One fetch, by a fetcher of its own. */
+export function torFetch(
+  opener: SecureOpener,
+  input: string | URL | Request,
+  init?: TorFetchInit,
+  options?: FetcherOptions,
+): Promise<Response> {
+  return new Fetcher(opener, options).fetch(input, init);
 }

@@ -2,7 +2,8 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { afterEach, beforeEach } from "vitest";
-import { torFetch } from "../../src/net/fetch.ts";
+import { TorError } from "../../src/base/errors.ts";
+import { Fetcher, type TorFetchInit } from "../../src/net/fetch.ts";
 import { listen, loopbackOpener, type TestOpener } from "./streams.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -12,7 +13,8 @@ export interface Web {
   opener: TestOpener;
   /** By path; set by the test. */
   handlers: Record<string, Handler>;
-  get(url: string, init?: Parameters<typeof torFetch>[2]): Promise<Response>;
+  fetcher: Fetcher;
+  get(url: string, init?: TorFetchInit): Promise<Response>;
 }
 
 /** Starts a server before each test of the file and stops it afterwards. */
@@ -20,7 +22,7 @@ export function webForEachTest(): Web {
   let server: Server;
   const web = {
     handlers: {},
-    get: (url, init) => torFetch(web.opener, url, init),
+    get: (url, init) => web.fetcher.fetch(url, init),
   } as Web;
   beforeEach(async () => {
     web.handlers = {};
@@ -32,8 +34,10 @@ export function webForEachTest(): Web {
       }),
     );
     web.opener = loopbackOpener(server);
+    web.fetcher = new Fetcher(web.opener);
   });
   afterEach(() => {
+    web.fetcher.close(new TorError("aborted", "ALLIUM_E_TEST_OVER", "the test is over"));
     server.closeAllConnections();
     server.close();
   });

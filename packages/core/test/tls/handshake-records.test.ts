@@ -11,9 +11,20 @@ import { expectRefusal, start } from "./runs.ts";
 
 describe("records in the handshake", () => {
   const beforeHello: [string, Uint8Array, string, number][] = [
-    ["of an unknown type", fromHex("1803030001ff"), "ALLIUM_E_TLS_RECORD", 10],
-    ["of a wrong version", plainRecord(22, new Uint8Array(5), 0x0301), "ALLIUM_E_TLS_DECODE", 50],
-    ["of SSL 2 or plain text", utf8("HTTP/1.1 400 Bad Request\r\n"), "ALLIUM_E_TLS_RECORD", 10],
+    ["of an unknown type", fromHex("1803030001ff"), "ALLIUM_E_TLS_NOT_TLS", 10],
+    ["of an unknown type later", fromHex("1403030001011803030001ff"), "ALLIUM_E_TLS_RECORD", 10],
+    ["of SSL 3", plainRecord(22, new Uint8Array(5), 0x0300), "ALLIUM_E_TLS_VERSION", 70],
+    ["of TLS 1.1", plainRecord(22, new Uint8Array(5), 0x0302), "ALLIUM_E_TLS_VERSION", 70],
+    ["of a later version", plainRecord(22, new Uint8Array(5), 0x0304), "ALLIUM_E_TLS_DECODE", 50],
+    [
+      "of another version than before",
+      concat(CHANGE_CIPHER_SPEC, plainRecord(22, new Uint8Array(5), 0x0301)),
+      "ALLIUM_E_TLS_DECODE",
+      50,
+    ],
+    ["of SSL 2", fromHex("801b0400010002"), "ALLIUM_E_TLS_NOT_TLS", 10],
+    ["of plain text", utf8("HTTP/1.1 400 Bad Request\r\n"), "ALLIUM_E_TLS_NOT_TLS", 10],
+    ["of another protocol with the type of an alert", fromHex("1505000000"), "ALLIUM_E_TLS_NOT_TLS", 10],
     ["that is empty", fromHex("1603030000"), "ALLIUM_E_TLS_RECORD", 10],
     ["longer than 2^14 in the clear", fromHex("1603034001"), "ALLIUM_E_TLS_RECORD", 22],
     ["longer than 2^14 + 256 when encrypted", fromHex("1703034101"), "ALLIUM_E_TLS_RECORD", 22],

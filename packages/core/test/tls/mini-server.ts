@@ -1,23 +1,18 @@
 // A TLS 1.3 server whose every step a test can script and bend. Built from the client's own key schedule and record
 // protection, which RFC 8448 and real servers check elsewhere.
 
-import {
-  constants,
-  createECDH,
-  createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
-  sign,
-} from "node:crypto";
+import { createECDH, createPublicKey, diffieHellman, generateKeyPairSync } from "node:crypto";
 import type { ByteStream } from "../../src/base/byte-stream.ts";
 import { concat, Reader, Writer } from "../../src/base/bytes.ts";
 import { fromHex, utf8 } from "../../src/base/encoding.ts";
 import { finishedMac, KeySchedule, type TrafficSecrets } from "../../src/tls/key-schedule.ts";
-import { CIPHER_SUITES, type CipherSuite } from "../../src/tls/protocol.ts";
-import { RecordProtection } from "../../src/tls/record-protection.ts";
+import { Protection13 } from "../../src/tls/protection-13.ts";
+import { CIPHER_SUITES, CIPHER_SUITES_12, type CipherSuite } from "../../src/tls/protocol.ts";
+import type { RecordProtection } from "../../src/tls/record-protection.ts";
 import { Transcript } from "../../src/tls/transcript.ts";
 import { makeCertificate, makeKey, type TestKey } from "./make-certificate.ts";
 import { ExactReader } from "./pipes.ts";
+import { type SignOptions, signAs } from "./sign-as.ts";
 
 export const RETRY_RANDOM = fromHex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c");
 export const P256 = 0x17;
@@ -113,7 +108,7 @@ export class MiniServer {
   constructor(pipe: ByteStream, suiteId = 0x1301) {
     this.pipe = pipe;
     this.reader = new ExactReader(pipe);
-    this.suite = CIPHER_SUITES.find(({ id }) => id === suiteId) as CipherSuite;
+    this.suite = [...CIPHER_SUITES, ...CIPHER_SUITES_12].find(({ id }) => id === suiteId) as CipherSuite;
     this.schedule = new KeySchedule(this.suite.hash);
   }
 
@@ -129,7 +124,7 @@ export class MiniServer {
   async readContent(): Promise<{ type: number; content: Uint8Array }> {
     for (;;) {
       const record = await this.readRecord();
-      if (record.type === 23 && this.inbound !== undefined) return this.inbound.open(record);
+      if (this.inbound?.carries(record.type)) return this.inbound.open(record);
       this.plainTypes.push(record.type);
       if (record.type !== 20) return { type: record.type, content: record.fragment };
     }
@@ -231,8 +226,8 @@ export class MiniServer {
   async startKeys(hello: Uint8Array, secret: Uint8Array): Promise<void> {
     this.transcript.add(hello);
     this.secrets = this.schedule.handshake(secret, this.transcript.hash(this.suite.hash));
-    this.outbound = await RecordProtection.create(this.suite, this.secrets.server.slice(), undefined);
-    this.inbound = await RecordProtection.create(this.suite, this.secrets.client.slice(), undefined);
+    this.outbound = await Protection13.create(this.suite, this.secrets.server.slice(), undefined);
+    this.inbound = await Protection13.create(this.suite, this.secrets.client.slice(), undefined);
   }
 
   // The encrypted flight: each message goes into the transcript as it is made
@@ -243,7 +238,7 @@ export class MiniServer {
   }
 
   certificateVerify(
-    options: { key?: TestKey; scheme?: number; context?: string; flip?: boolean; saltLength?: number } = {},
+    options: SignOptions & { key?: TestKey; scheme?: number; context?: string } = {},
   ): Uint8Array {
     const key = options.key ?? serverKey;
     const scheme = options.scheme ?? 0x0403;
@@ -254,17 +249,7 @@ export class MiniServer {
       Uint8Array.of(0),
       this.transcript.hash(this.suite.hash),
     );
-    const digest = digestOf(scheme);
-    const pss = scheme >> 8 === 8 && scheme !== 0x0807;
-    const options_ = pss
-      ? {
-          key: key.privateKey,
-          padding: constants.RSA_PKCS1_PSS_PADDING,
-          saltLength: options.saltLength ?? constants.RSA_PSS_SALTLEN_DIGEST,
-        }
-      : key.privateKey;
-    const signature = new Uint8Array(sign(digest, data, options_));
-    if (options.flip === true) signature[signature.length - 1] = (signature.at(-1) as number) ^ 1;
+    const signature = signAs(scheme, key, data, options);
     return message(15, u16(scheme), new Writer().vector(2, signature).finish());
   }
 
@@ -275,9 +260,9 @@ export class MiniServer {
   }
 
   /** EncryptedExtensions, Certificate, CertificateVerify and Finished, in the transcript. */
-  flight(): Uint8Array[] {
+  flight(extensions = encryptedExtensions()): Uint8Array[] {
     return [
-      this.add(encryptedExtensions()),
+      this.add(extensions),
       this.add(certificateMessage()),
       this.add(this.certificateVerify()),
       this.add(this.finished()),
@@ -287,7 +272,7 @@ export class MiniServer {
   /** Derives the application's secrets; call with the transcript at the server's Finished. */
   async startApplicationWriting(): Promise<void> {
     this.application = this.schedule.application(this.transcript.hash(this.suite.hash));
-    this.outbound = await RecordProtection.create(this.suite, this.application.server.slice(), undefined);
+    this.outbound = await Protection13.create(this.suite, this.application.server.slice(), undefined);
   }
 
   /** Reads the client's last flight, checks its Finished, and puts the client's application key into force. */
@@ -308,25 +293,17 @@ export class MiniServer {
       this.add(whole);
       messages.push(whole);
     }
-    this.inbound = await RecordProtection.create(this.suite, this.application.client.slice(), undefined);
+    this.inbound = await Protection13.create(this.suite, this.application.client.slice(), undefined);
     return messages;
   }
 
-  /** A whole honest handshake. */
-  async accept(): Promise<void> {
+  /** A whole honest handshake, with extensions as they are given. */
+  async accept(extensions?: Uint8Array): Promise<void> {
     await this.readClientHello();
     await this.sendServerHello();
     await this.pipe.write(CHANGE_CIPHER_SPEC);
-    await this.sendSealed(22, concat(...this.flight()));
+    await this.sendSealed(22, concat(...this.flight(extensions)));
     await this.startApplicationWriting();
     await this.readClientFinished();
   }
-}
-
-function digestOf(scheme: number): string | null {
-  if (scheme === 0x0807) return null;
-  return (
-    { 3: "sha256", 4: "sha256", 5: "sha384", 6: "sha512" }[scheme >> 8 === 8 ? scheme & 255 : scheme >> 8] ??
-    "sha1"
-  );
 }

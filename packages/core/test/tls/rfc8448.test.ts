@@ -6,11 +6,12 @@ import { concat, Reader } from "../../src/base/bytes.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { fromHex, toHex } from "../../src/base/encoding.ts";
 import type { Ciphers } from "../../src/base/ports.ts";
-import { p256Pair } from "../../src/crypto/p256.ts";
+import { ecdhPair } from "../../src/crypto/ecdh.ts";
 import { x25519FromPrivate } from "../../src/crypto/x25519.ts";
-import type { ClientOffer, KeyShare } from "../../src/tls/client-hello.ts";
+import type { ClientOffer } from "../../src/tls/client-hello.ts";
 import { connectWith } from "../../src/tls/connect.ts";
 import { KeySchedule, trafficKeys } from "../../src/tls/key-schedule.ts";
+import type { KeyShare } from "../../src/tls/key-share.ts";
 import { CIPHER_SUITES, type CipherSuite } from "../../src/tls/protocol.ts";
 import { Transcript } from "../../src/tls/transcript.ts";
 import { recordedPipe } from "./pipes.ts";
@@ -34,7 +35,7 @@ async function p256Share(privateKey: Uint8Array): Promise<KeyShare> {
   const jwk = { kty: "EC", crv: "P-256", d, x: coordinate(1), y: coordinate(33) };
   const algorithm = { name: "ECDH", namedCurve: "P-256" };
   const key = await crypto.subtle.importKey("jwk", jwk, algorithm, false, ["deriveBits"]);
-  const pair = p256Pair(key, publicKey);
+  const pair = ecdhPair("P-256", key, publicKey);
   return { group: "P-256", publicKey: pair.publicKey, diffieHellman: (peer) => pair.diffieHellman(peer) };
 }
 
@@ -59,8 +60,11 @@ function recordedOffer(
     hello: hello.slice(HEADER),
     sessionId,
     extensions,
-    get share() {
-      return share;
+    groups: ["X25519", "P-256"],
+    alpn: [],
+    tls12: false,
+    get shares() {
+      return [share];
     },
     async retry(group) {
       if (second === undefined || group !== second.share.group)

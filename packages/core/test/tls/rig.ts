@@ -8,6 +8,7 @@ import type { Ciphers, Clock } from "../../src/base/ports.ts";
 import { createOffer } from "../../src/tls/client-hello.ts";
 import { connectWith, type TlsConnection } from "../../src/tls/connect.ts";
 import { MiniServer } from "./mini-server.ts";
+import { MiniServer12 } from "./mini-server-12.ts";
 import { type PipeEnd, pipePair } from "./pipes.ts";
 
 export const KEY_UPDATE = fromHex("1800000100");
@@ -20,6 +21,8 @@ export const CIPHERS: readonly (readonly [how: string, ciphers: Ciphers | undefi
 
 export interface EstablishOptions {
   readonly suite?: number;
+  /** Over TLS 1.2, with its AES-128-GCM unless a suite is given. */
+  readonly tls12?: boolean;
   readonly rekeyAfter?: number;
   readonly highWater?: number;
   readonly clock?: Clock;
@@ -35,10 +38,11 @@ export interface Established {
 
 export async function establish(options: EstablishOptions = {}): Promise<Established> {
   const [pipe, far] = pipePair(options.highWater);
-  const server = new MiniServer(far, options.suite);
+  const server =
+    options.tls12 === true ? new MiniServer12(far, options.suite) : new MiniServer(far, options.suite);
   const clock = options.clock ?? systemClock;
   const inner = {
-    offer: await createOffer(undefined),
+    offer: await createOffer({ versions: options.tls12 === true ? "1.2 and 1.3" : "1.3" }),
     minimumRsaBits: 2048,
     rekeyAfter: options.rekeyAfter ?? 2 ** 24,
   };

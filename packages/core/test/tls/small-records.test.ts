@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { nodeCiphers } from "../../../bridge/src/node-ciphers.ts";
 import { concat } from "../../src/base/bytes.ts";
 import { utf8 } from "../../src/base/encoding.ts";
-import { RecordProtection } from "../../src/tls/record-protection.ts";
+import { Protection13 } from "../../src/tls/protection-13.ts";
 import {
   CIPHERS,
   type EstablishOptions,
@@ -81,7 +81,7 @@ describe.each(CIPHERS)("a server of many small records, %s,", (_, ciphers) => {
     const { tls, server, far } = await establish({ highWater: 2 ** 26 });
     const secret = server.application?.server.slice() as Uint8Array;
     // By synchronous ciphers whatever the client uses: sealing so many is not what is measured.
-    const sealing = await RecordProtection.create(server.suite, secret, nodeCiphers());
+    const sealing = await Protection13.create(server.suite, secret, nodeCiphers());
     const parts: Uint8Array[] = [];
     for (let i = 0; i < total; i++) parts.push(...(await sealing.seal(23, Uint8Array.of(i & 255))));
     parts.push(...(await sealing.seal(21, Uint8Array.of(1, 0))));

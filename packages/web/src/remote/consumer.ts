@@ -11,7 +11,7 @@ import { type Answer, PROTOCOL, REQUESTS, type Request } from "./protocol.ts";
 import { WindowPool } from "./receiver.ts";
 import { ServedFetch } from "./served-fetch.ts";
 import { Ask, type Served, type ServedOperation } from "./served-operation.ts";
-import { ServedSocket } from "./served-socket.ts";
+import { closedSocket, ServedSocket, serveConnect } from "./served-socket.ts";
 
 export interface ConsumerHost {
   /** The client for a page that says hello with these options. @throws TorError why it gets none */
@@ -116,7 +116,7 @@ export class Consumer {
     }
   }
 
-  #begin(client: TorClientLike, message: Exclude<Request, { type: NotBeginning }>): void {
+  #begin(client: TorClientLike, message: Beginning): void {
     const { id } = message;
     this.#operations.accept(id);
     let isOver = false;
@@ -128,13 +128,28 @@ export class Consumer {
         this.#operations.delete(id);
       },
     };
-    const operation =
-      message.type === "fetch"
-        ? new ServedFetch(served, client, message)
-        : message.type === "connect"
-          ? new ServedSocket(served, client, message)
-          : new Ask(served, client, message);
+    const operation = this.#operation(served, client, message);
     if (!isOver) this.#operations.set(id, operation);
+  }
+
+  #operation(served: Served, client: TorClientLike, message: Beginning): ServedOperation {
+    switch (message.type) {
+      case "fetch":
+        return new ServedFetch(served, client, message);
+      case "connect":
+        return serveConnect(served, client, message);
+      case "startTls":
+        return this.#startTls(served, message.socket);
+      default:
+        return new Ask(served, client, message);
+    }
+  }
+
+  #startTls(served: Served, socket: number): ServedOperation {
+    const plain = this.#operations.get(socket);
+    if (plain !== undefined && !(plain instanceof ServedSocket))
+      throw misfit("TLS on something else than a socket");
+    return plain?.startTls(served) ?? new ServedSocket(served, new AbortController(), closedSocket);
   }
 
   #post(answer: Answer, transfer?: Transferable[]): void {
@@ -180,6 +195,8 @@ export class Consumer {
 function isBye(data: unknown): boolean {
   return (data as { readonly type?: unknown } | null | undefined)?.type === "bye";
 }
+
+type Beginning = Exclude<Request, { type: NotBeginning }>;
 
 type NotBeginning =
   | "hello"

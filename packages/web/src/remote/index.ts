@@ -3,6 +3,7 @@
 import { badApiUsage } from "@allium/core/internal";
 import type { WebClientOptions } from "../client.ts";
 import { askPersistence, watchPage } from "../platform.ts";
+import { urlOf, type WebTrustOptions } from "../trust.ts";
 import type { PortLike } from "./link.ts";
 import { OPTION_NAMES } from "./protocol.ts";
 import { RemoteTorClient } from "./remote-client.ts";
@@ -36,14 +37,25 @@ export function connectTorClient(target: WorkerTarget): RemoteTorClient {
  * @throws TorError `bad-api-usage` for an option that cannot go to a worker
  */
 export function createWorkerClient(all: WorkerClientOptions): RemoteTorClient {
-  const { worker, persist = true, ...options } = all;
+  const { worker, persist = true, tls, ...options } = all;
   for (const name of Object.keys(options)) {
     if (!(OPTION_NAMES as readonly string[]).includes(name))
       throw badApiUsage("ALLIUM_E_BAD_OPTIONS", `the option "${name.slice(0, 40)}" cannot go to a worker`);
   }
-  const client = connect(worker, JSON.stringify(options));
+  const client = connect(worker, JSON.stringify({ ...options, ...(tls && { tls: sendable(tls) }) }));
   if (persist) askPersistence(client);
   return client;
+}
+
+/** @throws TorError `bad-api-usage` for what cannot go to a worker */
+function sendable(tls: WebTrustOptions): object {
+  const { roots, extraAnchors = [] } = tls;
+  if (typeof roots === "function" || !extraAnchors.every((anchor) => typeof anchor === "string"))
+    throw badApiUsage(
+      "ALLIUM_E_BAD_OPTIONS",
+      "tls goes to a worker with an address for roots, and anchors in PEM",
+    );
+  return roots === undefined ? tls : { ...tls, roots: urlOf(roots).href };
 }
 
 function connect(target: WorkerTarget, options?: string): RemoteTorClient {

@@ -61,7 +61,7 @@ const MAX_ATTRIBUTES = 16;
 /** The options of a client that can go to a worker. */
 export const OPTION_NAMES = [
   ...(["bridges", "token", "storeName", "network", "path", "circuits", "streams", "retry"] as const),
-  ...(["memoryLimit", "channelPadding", "snapshots"] as const),
+  ...(["tls", "memoryLimit", "channelPadding", "snapshots"] as const),
 ] as const;
 
 /** An error as it crosses; see errors.ts. */
@@ -123,9 +123,19 @@ export const REQUESTS = {
     method: text(MAX_NAME),
     headers: fields(MAX_FIELDS, MAX_FIELDS_TEXT),
     redirect: oneOf("follow", "error", "manual"),
+    integrity: optional(text(MAX_KEY)),
   },
-  connect: { id, views, isolation, hostname: text(MAX_NAME), port: whole(1, 65_535) },
+  connect: {
+    ...{ id, views, isolation, hostname: text(MAX_NAME), port: whole(1, 65_535) },
+    secureTransport: oneOf("off", "on", "starttls"),
+    sni: optional(text(MAX_NAME)),
+    alpn: optional(listOf(text(255), 16)),
+  },
+  /** The connection of a socket goes on as another one, through TLS. */
+  startTls: { id, socket: id },
   resolve: { id, views, isolation, hostname: text(MAX_NAME) },
+  check: { id, url: optional(text(MAX_URL)) },
+  diagnose: { id, url: optional(text(MAX_URL)), timeout: optional(whole(1, 2 ** 32)) },
   ready: { id },
   stats: { id },
   exportGuards: { id },

@@ -1,10 +1,14 @@
 // The client as a page sees it when it runs in a worker: the same surface as core's TorClient.
 
 import type {
+  CheckOptions,
+  CheckResult,
   CircuitInfo,
   ClientStats,
   ClientStatus,
   DetailEvent,
+  DiagnoseOptions,
+  Diagnosis,
   GuardState,
   ResolvedAddress,
   ResolveOptions,
@@ -16,31 +20,59 @@ import type {
   TorSocket,
   TorSocketOptions,
   TorViewLike,
+  TorWebSocketConstructor,
 } from "@allium/core";
-import { badApiUsage, nestedKeys, parseDestination, TypedEventTarget } from "@allium/core/internal";
-import { type Check, listOf, object, plain, text, whole } from "./check.ts";
+import { systemClock } from "@allium/core";
+import {
+  badApiUsage,
+  makeWebSocket,
+  nestedKeys,
+  parseDestination,
+  TypedEventTarget,
+} from "@allium/core/internal";
+import { type Check, flag, listOf, object, plain, text, whole } from "./check.ts";
 import { Connection, type ErrorSource } from "./connection.ts";
 import { closedError, limitError } from "./errors.ts";
 import type { PortLike } from "./link.ts";
 import { type EventAnswer, MAX_JSON, MAX_KEY, MAX_KEYS } from "./protocol.ts";
 import { remoteFetch } from "./remote-fetch.ts";
-import { RemoteSocket } from "./remote-socket.ts";
+import { remoteConnect } from "./remote-socket.ts";
+import { socketStream } from "./socket-stream.ts";
 
 const addresses = listOf(
   object<ResolvedAddress>({ address: text(64), ttl: whole(0, 2 ** 32) }),
   512,
 ) as Check<ResolvedAddress[]>;
 const stats = plain<ClientStats>(MAX_JSON, { channels: whole(0, 2 ** 32) });
+const checkResult = plain<CheckResult>(MAX_JSON, { isTor: flag, address: text(MAX_JSON) });
+const diagnosis = plain<Diagnosis>(MAX_JSON, { good: flag, steps: listOf(plain(MAX_JSON), 64) });
 const guardState = plain<GuardState>(MAX_JSON);
 const nothing: Check<void> = () => {};
 
 class RemoteView implements TorViewLike {
+  readonly WebSocket: TorWebSocketConstructor;
   readonly #connection: Connection;
   readonly #keys: readonly string[];
 
   constructor(connection: Connection, keys: readonly string[]) {
     this.#connection = connection;
     this.#keys = keys;
+    // Frames are made and read here; the worker carries their bytes, and does TLS where there is any.
+    this.WebSocket = makeWebSocket({
+      open: async ({ hostname, port, isolation, signal }, isSecure) =>
+        socketStream(
+          this.connect(
+            { hostname, port },
+            {
+              ...(isSecure && { secureTransport: "on", alpn: ["http/1.1"] }),
+              ...(isolation !== undefined && { isolation }),
+              ...(signal !== undefined && { signal }),
+            },
+          ),
+          systemClock,
+        ),
+      clock: systemClock,
+    });
   }
 
   fetch(input: string | URL | Request, init?: TorFetchInit): Promise<Response> {
@@ -48,7 +80,7 @@ class RemoteView implements TorViewLike {
   }
 
   connect(address: SocketAddress, options?: TorSocketOptions): TorSocket {
-    return new RemoteSocket(this.#connection, this.#keys, address, options);
+    return remoteConnect(this.#connection, this.#keys, address, options);
   }
 
   async resolve(hostname: string, options: ResolveOptions = {}): Promise<ResolvedAddress[]> {
@@ -73,6 +105,8 @@ class RemoteView implements TorViewLike {
 /** A client whose work is done in a worker. `close()` ends what this page began there, and the client with its last page. */
 export class RemoteTorClient extends TypedEventTarget<TorClientEvents> implements TorClientLike {
   readonly guards: TorClientLike["guards"];
+  /** The web's `WebSocket`, over Tor. */
+  readonly WebSocket: TorWebSocketConstructor;
   readonly #connection: Connection;
   readonly #view: RemoteView;
   #circuits = new Map<number, CircuitInfo>();
@@ -89,6 +123,7 @@ export class RemoteTorClient extends TypedEventTarget<TorClientEvents> implement
     });
     this.#connection = connection;
     this.#view = new RemoteView(connection, []);
+    this.WebSocket = this.#view.WebSocket;
     this.guards = {
       export: () => connection.ask((id) => ({ type: "exportGuards", id }), guardState),
       import: async (state) => {
@@ -147,6 +182,16 @@ export class RemoteTorClient extends TypedEventTarget<TorClientEvents> implement
   /** See TorClient. */
   resumed(): void {
     this.#connection.post({ type: "resumed" });
+  }
+
+  async check({ url, signal }: CheckOptions = {}): Promise<CheckResult> {
+    const asked = url === undefined ? undefined : String(url);
+    return this.#connection.ask((id) => ({ type: "check", id, url: asked }), checkResult, signal);
+  }
+
+  async diagnose({ url, timeout, signal }: DiagnoseOptions = {}): Promise<Diagnosis> {
+    const asked = url === undefined ? undefined : String(url);
+    return this.#connection.ask((id) => ({ type: "diagnose", id, url: asked, timeout }), diagnosis, signal);
   }
 
   circuits(): CircuitInfo[] {

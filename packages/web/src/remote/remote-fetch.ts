@@ -3,6 +3,7 @@
 import { isTorError, type TorError, type TorFetchInit } from "@allium/core";
 import {
   abortable,
+  announcedLength,
   badApiUsage,
   deferred,
   describeResponse,
@@ -11,6 +12,7 @@ import {
   prepareRequest,
   signalOf,
   throwIfAborted,
+  told,
 } from "@allium/core/internal";
 import { misfit } from "./check.ts";
 import type { Connection, OperationAnswer, PageOperation } from "./connection.ts";
@@ -32,15 +34,19 @@ export async function remoteFetch(
     throwIfAborted(signal);
     const request = await abortable(prepareRequest(input, init), signal);
     const blob = request.body?.asBlob?.();
-    if (blob === undefined) source = request.body?.open().getReader();
+    const { onProgress } = init;
+    if (blob === undefined && request.body !== undefined) {
+      const stream = request.body.open();
+      source = (onProgress ? told(stream, "upload", undefined, onProgress) : stream).getReader();
+    }
     const body = blob === undefined ? source && ("stream" as const) : await abortable(portable(blob), signal);
     throwIfAborted(signal);
-    const { url, method, headers, redirect } = request;
+    const { url, method, headers, redirect, integrity } = request;
     const message = {
       ...{ type: "fetch" as const, url: url.href, method, redirect, views: keys, isolation: init.isolation },
-      ...{ headers: [...headers], body },
+      ...{ headers: [...headers], integrity: integrity?.metadata, body },
     };
-    const exchange = new RemoteFetch(connection, message, signal);
+    const exchange = new RemoteFetch(connection, message, signal, onProgress);
     if (source !== undefined) exchange.sendBody(source);
     source = undefined;
     return await exchange.response;
@@ -61,6 +67,7 @@ class RemoteFetch implements PageOperation {
   readonly #id: number;
   readonly #connection: Connection;
   readonly #signal: AbortSignal | undefined;
+  readonly #onProgress: TorFetchInit["onProgress"];
   readonly #response = deferred<Response>();
   readonly #forget: () => void;
   #body: ByteReceiver | undefined;
@@ -68,9 +75,15 @@ class RemoteFetch implements PageOperation {
   #upload: Upload | undefined;
 
   /** @throws TorError `limit`, or why the connection is over */
-  constructor(connection: Connection, request: FetchMessage, signal: AbortSignal | undefined) {
+  constructor(
+    connection: Connection,
+    request: FetchMessage,
+    signal: AbortSignal | undefined,
+    onProgress: TorFetchInit["onProgress"],
+  ) {
     this.#connection = connection;
     this.#signal = signal;
+    this.#onProgress = onProgress;
     const transfer = request.body instanceof ArrayBuffer ? [request.body] : [];
     this.#id = connection.begin(this, (id) => ({ ...request, id }), transfer);
     this.#forget = onAbort(signal, (error) => {
@@ -122,8 +135,9 @@ class RemoteFetch implements PageOperation {
   #takeHead({ status, statusText, headers: fields, url, redirected, hasBody }: Head): void {
     if (this.#body !== undefined || this.#answered) throw misfit("a second head");
     const headers = new Headers(fields.map(([name, value]): [string, string] => [name, value]));
-    const body = hasBody ? this.#makeBody() : undefined;
-    const response = new Response(body?.readable ?? null, { status, statusText, headers });
+    let body = hasBody ? this.#makeBody().readable : null;
+    if (body && this.#onProgress) body = told(body, "download", announcedLength(headers), this.#onProgress);
+    const response = new Response(body, { status, statusText, headers });
     this.#answered = !hasBody;
     this.#response.resolve(describeResponse(response, { url, redirected, headers }));
     this.#settle();

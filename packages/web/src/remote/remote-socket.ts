@@ -21,15 +21,36 @@ import {
 import { misfit } from "./check.ts";
 import type { Connection, OperationAnswer, PageOperation } from "./connection.ts";
 import { fromPlainError } from "./errors.ts";
+import type { Request } from "./protocol.ts";
 import { ByteReceiver } from "./receiver.ts";
 import { ByteSender } from "./sender.ts";
 
-export class RemoteSocket implements TorSocket, PageOperation {
+export interface SocketParts {
+  readonly secureTransport: TorSocket["secureTransport"];
+  readonly signal: AbortSignal | undefined;
+  /** The message that begins it. */
+  begin(id: number): Extract<Request, { type: "connect" | "startTls" }>;
+}
+
+/** @throws TorError `bad-api-usage` for arguments that can never work */
+export function remoteConnect(
+  connection: Connection,
+  views: readonly string[],
+  address: SocketAddress,
+  options: TorSocketOptions = {},
+): TorSocket {
+  const { hostname, port, secureTransport, serverName: sni, alpn } = socketDestination(address, options);
+  const { isolation, signal } = options;
+  const request = { type: "connect", views, isolation, hostname, port, secureTransport, sni, alpn } as const;
+  return new RemoteSocket(connection, { secureTransport, signal, begin: (id) => ({ ...request, id }) });
+}
+
+class RemoteSocket implements TorSocket, PageOperation {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<ArrayBuffer | ArrayBufferView>;
-  readonly upgraded = false;
-  readonly secureTransport = "off";
+  readonly secureTransport: TorSocket["secureTransport"];
   readonly #connection: Connection;
+  readonly #parts: SocketParts;
   readonly #received: ByteReceiver;
   readonly #sender: ByteSender;
   readonly #opened = deferred<TorSocketInfo>();
@@ -39,18 +60,14 @@ export class RemoteSocket implements TorSocket, PageOperation {
   #sink: WritableStreamDefaultController | undefined;
   #id: number | undefined;
   #ended = false;
+  #upgraded = false;
   #readDone = false;
   #closeDone = false;
 
-  /** @throws TorError `bad-api-usage` for arguments that can never work */
-  constructor(
-    connection: Connection,
-    keys: readonly string[],
-    address: SocketAddress,
-    options: TorSocketOptions = {},
-  ) {
-    const destination = socketDestination(address, options);
+  constructor(connection: Connection, parts: SocketParts) {
     this.#connection = connection;
+    this.#parts = parts;
+    this.secureTransport = parts.secureTransport;
     this.#received = new ByteReceiver({
       ...{ pool: connection.pool, turn: connection.turn },
       grant: (bytes) => this.#about((id) => connection.post({ type: "credit", id, bytes })),
@@ -63,14 +80,12 @@ export class RemoteSocket implements TorSocket, PageOperation {
     this.readable = this.#received.readable;
     this.writable = this.#makeWritable();
     try {
-      throwIfAborted(options.signal);
-      const { isolation } = options;
-      const request = { type: "connect", ...destination, views: keys, isolation } as const;
-      this.#id = connection.begin(this, (id) => ({ ...request, id }));
+      throwIfAborted(parts.signal);
+      this.#id = connection.begin(this, parts.begin);
     } catch (error) {
       this.#end(toTorError(error));
     }
-    if (!this.#ended) this.#forget = onAbort(options.signal, (error) => this.#end(error));
+    if (!this.#ended) this.#forget = onAbort(parts.signal, (error) => this.#end(error));
   }
 
   get opened(): Promise<TorSocketInfo> {
@@ -79,6 +94,25 @@ export class RemoteSocket implements TorSocket, PageOperation {
 
   get closed(): Promise<void> {
     return this.#closed.promise;
+  }
+
+  get upgraded(): boolean {
+    return this.#upgraded;
+  }
+
+  startTls(): TorSocket {
+    const socket = this.#id;
+    if (this.secureTransport !== "starttls" || this.#ended || socket === undefined)
+      throw badApiUsage("ALLIUM_E_SOCKET_STARTTLS", 'only an open socket of "starttls" can start TLS, once');
+    this.#sender.flush();
+    const { signal } = this.#parts;
+    const begin = (id: number) => ({ type: "startTls", id, socket }) as const;
+    const secured = new RemoteSocket(this.#connection, { begin, secureTransport: "on", signal });
+    // Its connection is the new socket's now.
+    this.#upgraded = true;
+    this.#connection.finish(socket);
+    this.#end();
+    return secured;
   }
 
   close(reason?: unknown): Promise<void> {
@@ -138,7 +172,7 @@ export class RemoteSocket implements TorSocket, PageOperation {
   #end(error?: TorError, reason?: unknown): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#about((id) => this.#connection.abort(id));
+    if (!this.#upgraded) this.#about((id) => this.#connection.abort(id));
     this.#forget();
     this.#opened.reject(error ?? (isTorError(reason) ? reason : abortedError(reason)));
     this.#close(error);

@@ -79,11 +79,12 @@ export class ServedFetch implements ServedOperation {
     }
   }
 
-  #initOf({ method, headers, redirect, isolation, body }: FetchRequest): TorFetchInit {
+  #initOf({ method, headers, redirect, isolation, integrity, body }: FetchRequest): TorFetchInit {
     return {
       ...{ method, redirect, signal: this.#abort.signal },
       headers: headers.map(([name, value]) => [name, value] as [string, string]),
       ...(isolation !== undefined && { isolation }),
+      ...(integrity !== undefined && { integrity }),
       ...(body !== undefined && { body: body === "stream" ? this.#expectUpload().readable : body }),
     };
   }

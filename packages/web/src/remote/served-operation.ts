@@ -26,7 +26,17 @@ export interface ServedOperation {
 
 type Question = Extract<
   Request,
-  { type: "resolve" | "ready" | "stats" | "exportGuards" | "importGuards" | "resetGuards" }
+  {
+    type:
+      | "resolve"
+      | "check"
+      | "diagnose"
+      | "ready"
+      | "stats"
+      | "exportGuards"
+      | "importGuards"
+      | "resetGuards";
+  }
 >;
 
 /** An operation with one answer and no streams. */
@@ -83,6 +93,12 @@ async function answerTo(client: TorClientLike, question: Question, signal: Abort
         ...(isolation === undefined ? {} : { isolation }),
       });
     }
+    case "check":
+      return client.check({ signal, ...urlOf(question) });
+    case "diagnose": {
+      const { timeout } = question;
+      return client.diagnose({ signal, ...urlOf(question), ...(timeout !== undefined && { timeout }) });
+    }
     case "ready":
       return client.ready({ signal });
     case "stats":
@@ -94,6 +110,10 @@ async function answerTo(client: TorClientLike, question: Question, signal: Abort
     case "resetGuards":
       return client.guards.reset();
   }
+}
+
+function urlOf({ url }: { readonly url: string | undefined }) {
+  return url === undefined ? {} : { url };
 }
 
 /** The innermost of the views with these keys. */

@@ -1,6 +1,7 @@
 // A page's socket, in the worker.
 
 import type { TorClientLike, TorSocket } from "@allium/core";
+import { badApiUsage } from "@allium/core/internal";
 import { misfit } from "./check.ts";
 import { toPlainError } from "./errors.ts";
 import type { Request } from "./protocol.ts";
@@ -10,29 +11,56 @@ import { type Served, type ServedOperation, viewOf } from "./served-operation.ts
 
 type ConnectRequest = Extract<Request, { type: "connect" }>;
 
+/** A socket that a page asks for. */
+export function serveConnect(served: Served, client: TorClientLike, request: ConnectRequest): ServedSocket {
+  const { hostname, port, isolation, secureTransport, sni, alpn } = request;
+  const abort = new AbortController();
+  return new ServedSocket(served, abort, () =>
+    viewOf(client, request.views).connect(
+      { hostname, port },
+      {
+        ...{ signal: abort.signal, secureTransport },
+        ...(isolation !== undefined && { isolation }),
+        ...(sni !== undefined && { sni }),
+        ...(alpn !== undefined && { alpn }),
+      },
+    ),
+  );
+}
+
 export class ServedSocket implements ServedOperation {
   readonly #served: Served;
-  readonly #abort = new AbortController();
+  readonly #abort: AbortController;
   readonly #sender: ByteSender;
   readonly #written: ByteReceiver;
+  #socket: TorSocket | undefined;
+  #upgraded = false;
 
-  constructor(served: Served, client: TorClientLike, request: ConnectRequest) {
+  /** @param abort ends the socket */
+  constructor(served: Served, abort: AbortController, open: () => TorSocket) {
     const { id } = served;
     this.#served = served;
+    this.#abort = abort;
     this.#sender = new ByteSender((bytes) => served.post({ type: "data", id, bytes }, [bytes]), shortPause);
     this.#written = new ByteReceiver({
       pool: served.pool,
       grant: (bytes) => served.post({ type: "credit", id, bytes }),
       cancel: (reason) => this.#post({ type: "stop", id, error: toPlainError(reason) }),
     });
-    void this.#run(client, request);
+    void this.#run(open);
   }
 
   abort(): void {
     this.#abort.abort();
-    this.#sender.stop();
-    this.#written.break(this.#abort.signal.reason);
-    this.#served.done();
+    this.#finish();
+  }
+
+  /** The same connection as another operation, through TLS; that one says so where it cannot be. */
+  startTls(served: Served): ServedSocket {
+    this.#upgraded = true;
+    const secured = new ServedSocket(served, this.#abort, () => this.#socket?.startTls() ?? closedSocket());
+    this.#finish();
+    return secured;
   }
 
   credit(bytes: number): void {
@@ -51,13 +79,17 @@ export class ServedSocket implements ServedOperation {
     throw misfit("the failure of a socket, which has only an end");
   }
 
-  async #run(client: TorClientLike, request: ConnectRequest): Promise<void> {
+  #finish(): void {
+    this.#sender.stop();
+    this.#written.break(this.#abort.signal.reason);
+    this.#served.done();
+  }
+
+  async #run(open: () => TorSocket): Promise<void> {
     const { id } = this.#served;
-    const { signal } = this.#abort;
     try {
-      const { hostname, port, isolation } = request;
-      const options = { signal, ...(isolation !== undefined && { isolation }) };
-      const socket = viewOf(client, request.views).connect({ hostname, port }, options);
+      const socket = open();
+      this.#socket = socket;
       socket.opened.then(
         (info) => this.#post({ type: "opened", id, info }),
         () => {},
@@ -68,7 +100,7 @@ export class ServedSocket implements ServedOperation {
       this.#post({ type: "closed", id, error: toPlainError(error) });
       this.#post({ type: "error", id, error: toPlainError(error) });
     }
-    if (!signal.aborted) this.abort();
+    if (!this.#isOver) this.abort();
   }
 
   /** Tells the page when the socket is closed, and why. */
@@ -111,6 +143,15 @@ export class ServedSocket implements ServedOperation {
   }
 
   #post(answer: Parameters<Served["post"]>[0]): void {
-    if (!this.#abort.signal.aborted) this.#served.post(answer);
+    if (!this.#isOver) this.#served.post(answer);
   }
+
+  get #isOver(): boolean {
+    return this.#upgraded || this.#abort.signal.aborted;
+  }
+}
+
+/** For a page that did not know yet that its socket is over. @throws TorError `bad-api-usage` */
+export function closedSocket(): never {
+  throw badApiUsage("ALLIUM_E_SOCKET_CLOSED", "the socket is closed");
 }

@@ -135,6 +135,26 @@ describe("questions", () => {
     ]);
   });
 
+  it("about Tor and about what fails are answered, and given up", async () => {
+    const { client, tor } = served();
+    const url = new URL("http://check.example/");
+    expect(await tor.check({ url })).toEqual({ isTor: true, address: "192.0.2.1", exit: undefined });
+    expect(await tor.diagnose({ url, timeout: 5 })).toEqual({ good: true, steps: [] });
+    await tor.check();
+    await tor.diagnose();
+    expect(client.calls.map(({ name, args }) => [name, args[0]])).toMatchObject([
+      ["check", { url: url.href }],
+      ["diagnose", { url: url.href, timeout: 5 }],
+      ["check", {}],
+      ["diagnose", {}],
+    ]);
+    client.check = () => new Promise(() => {});
+    const controller = new AbortController();
+    const asked = tor.check({ signal: controller.signal });
+    controller.abort();
+    await expect(asked).rejects.toMatchObject({ kind: "aborted" });
+  });
+
   it("take the figures of as many circuits as a page may know", async () => {
     const { client, tor } = served();
     const large = 2 ** 40;

@@ -1,6 +1,6 @@
 // fetch over a port: what goes to the client, what comes back, how it fails.
 
-import { TorError, TorFetchError } from "@allium/core";
+import { type FetchProgress, TorError, TorFetchError } from "@allium/core";
 import { describe, expect, it } from "vitest";
 import { counted, FakeClient, failureOf, pattern, served, until } from "./rig.ts";
 
@@ -99,13 +99,36 @@ describe("the request", () => {
   it("goes with method, headers, redirect mode and isolation", async () => {
     const { client, tor } = served();
     await tor.fetch(new URL(URL_), {
-      ...{ method: "patch", redirect: "manual", isolation: "shop" },
+      ...{ method: "patch", redirect: "manual", isolation: "shop", integrity: ` sha256-${"A".repeat(43)}= ` },
       headers: { "X-Own": "1", host: "not.taken" },
     });
     const { method, redirect, headers, isolation, body } = initOf(client);
     expect(client.calls[0]?.args[0]).toBe(URL_);
     expect([method, redirect, isolation, body]).toEqual(["patch", "manual", "shop", undefined]);
     expect(headers).toEqual([["x-own", "1"]]);
+    expect(initOf(client).integrity).toBe(` sha256-${"A".repeat(43)}= `);
+  });
+
+  it("ends with its timeout, in the worker too", async () => {
+    const { client, tor } = served();
+    client.onFetch = () => new Promise(() => {});
+    const failure = await tor.fetch(URL_, { timeout: 20 }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ name: "TimeoutError" });
+    await until(() => initOf(client).signal?.aborted === true);
+  });
+
+  it("tells how far its streams are", async () => {
+    const { tor } = echoing();
+    const seen: FetchProgress[] = [];
+    const init = {
+      ...{ method: "POST", body: new Blob(["hello"]).stream(), duplex: "half" as const },
+      onProgress: (progress: FetchProgress) => void seen.push(progress),
+    };
+    await (await tor.fetch(URL_, init)).text();
+    expect(seen).toEqual([
+      { direction: "upload", loaded: 5 },
+      { direction: "download", loaded: 5 },
+    ]);
   });
 
   it("takes a Request, with its body", async () => {

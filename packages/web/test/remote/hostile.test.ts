@@ -20,7 +20,9 @@ const fetchMessage = {
   headers: [],
 };
 const upload = { ...fetchMessage, method: "POST", body: "stream" };
-const connect = { type: "connect", id: 1, views: [], hostname: "example.com", port: 80 };
+const connect = {
+  ...{ type: "connect", id: 1, views: [], hostname: "example.com", port: 80, secureTransport: "off" },
+};
 const resolve = { type: "resolve", id: 1, views: [], hostname: "example.com" };
 const error = { kind: "internal", code: "ALLIUM_E_INTERNAL", message: "x" };
 const long = (length: number) => "x".repeat(length);
@@ -80,6 +82,9 @@ const MISFITS: readonly (readonly [name: string, ...messages: unknown[]])[] = [
   ["too many view keys", { ...fetchMessage, views: Array.from({ length: 33 }, () => "k") }],
   ["an isolation key without end", { ...fetchMessage, isolation: long(5000) }],
   ["an isolation key that is no text", { ...connect, isolation: 7 }],
+  ["a kind of TLS that is none", { ...connect, secureTransport: "maybe" }],
+  ["more protocols than ALPN has", { ...connect, alpn: Array(17).fill("h2") }],
+  ["a diagnosis that takes no time", { type: "diagnose", id: 1, timeout: 0 }],
   ["port 0", { ...connect, port: 0 }],
   ["a port above 65535", { ...connect, port: 65_536 }],
   ["a host name without end", { ...connect, hostname: long(600) }],
@@ -106,6 +111,8 @@ const MISFITS: readonly (readonly [name: string, ...messages: unknown[]])[] = [
   ],
   ["bytes after the end", upload, { type: "end", id: 1 }, { type: "data", id: 1, bytes: new ArrayBuffer(1) }],
   ["the failure of a socket", connect, { type: "fail", id: 1, error }],
+  ["TLS on a question", { ...resolve }, { type: "startTls", id: 2, socket: 1 }],
+  ["TLS on what never was", connect, { type: "startTls", id: 2, socket: 3 }],
   ["an error without a code", upload, { type: "fail", id: 1, error: { kind: "internal", message: "x" } }],
   [
     "an error with a code of its own",

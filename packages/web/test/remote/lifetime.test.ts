@@ -9,7 +9,14 @@ const fetchMessage = {
   ...{ type: "fetch", id: 1, views: [], url: "http://example.com/", method: "GET", redirect: "follow" },
   headers: [],
 };
-const connect = { type: "connect", id: 2, views: [], hostname: "example.com", port: 80 };
+const connect = {
+  type: "connect",
+  id: 2,
+  views: [],
+  hostname: "example.com",
+  port: 80,
+  secureTransport: "off",
+};
 const upload = { ...fetchMessage, id: 3, method: "POST", body: "stream" };
 const resolve = { type: "resolve", id: 4, views: [], hostname: "example.com" };
 

@@ -1,9 +1,13 @@
 // What the tests of the port share: a client that does as it is told, both ends of a port, and a page that sends what it likes.
 
 import type {
+  CheckOptions,
+  CheckResult,
   CircuitInfo,
   ClientStats,
   ClientStatus,
+  DiagnoseOptions,
+  Diagnosis,
   GuardState,
   ResolvedAddress,
   ResolveOptions,
@@ -15,8 +19,8 @@ import type {
   TorSocketOptions,
   TorViewLike,
 } from "@allium/core";
-import { isTorError } from "@allium/core";
-import { TypedEventTarget } from "@allium/core/internal";
+import { isTorError, systemClock, TorError } from "@allium/core";
+import { makeWebSocket, TypedEventTarget } from "@allium/core/internal";
 import { onTestFinished } from "vitest";
 import { connectTorClient, type PortLike, serveTorClient } from "../../src/remote/index.ts";
 
@@ -37,7 +41,14 @@ export function circuit(id: number, state: CircuitInfo["state"]): CircuitInfo {
   return { id, purpose: "general", state, hops };
 }
 
+/** The worker never opens a WebSocket: frames are the page's. */
+const noWebSocket = makeWebSocket({
+  open: () => Promise.reject(new Error("no WebSocket was expected")),
+  clock: systemClock,
+});
+
 export class FakeClient extends TypedEventTarget<TorClientEvents> implements TorClientLike {
+  readonly WebSocket = noWebSocket;
   status: ClientStatus = { fraction: 0.5, phase: "microdescriptors", ready: false };
   open: CircuitInfo[] = [];
   readonly calls: Call[] = [];
@@ -76,6 +87,14 @@ export class FakeClient extends TypedEventTarget<TorClientEvents> implements Tor
   ready(options: { signal?: AbortSignal } = {}): Promise<void> {
     return this.onReady(options);
   }
+  async check(options: CheckOptions = {}): Promise<CheckResult> {
+    this.calls.push({ name: "check", keys: [], args: [options] });
+    return { isTor: true, address: "192.0.2.1", exit: undefined };
+  }
+  async diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
+    this.calls.push({ name: "diagnose", keys: [], args: [options] });
+    return { good: true, steps: [] };
+  }
   newIdentity(): void {
     this.calls.push({ name: "newIdentity", keys: [], args: [] });
   }
@@ -113,6 +132,7 @@ export class FakeClient extends TypedEventTarget<TorClientEvents> implements Tor
 }
 
 class FakeView implements TorViewLike {
+  readonly WebSocket = noWebSocket;
   readonly #client: FakeClient;
   readonly #keys: readonly string[];
 
@@ -273,7 +293,7 @@ export function counted(chunk: number, total = Number.POSITIVE_INFINITY) {
 }
 
 /** A socket whose other side echoes, and which can be ended by hand. */
-export function echoSocket() {
+export function echoSocket(secureTransport: TorSocket["secureTransport"] = "off") {
   const echo = new TransformStream<Uint8Array, Uint8Array>(
     undefined,
     { highWaterMark: 16 },
@@ -288,7 +308,10 @@ export function echoSocket() {
     opened: Promise.resolve({ remoteAddress: "192.0.2.7:7" }),
     closed: closed.promise,
     upgraded: false,
-    secureTransport: "off",
+    secureTransport,
+    startTls: () => {
+      throw new TorError("bad-api-usage", "ALLIUM_E_SOCKET_STARTTLS", "not this one");
+    },
     close: () => {
       closes++;
       closed.resolve();

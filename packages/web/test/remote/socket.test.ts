@@ -117,7 +117,7 @@ describe("a socket", () => {
   it("refuses at once what can never work", () => {
     const { tor, client } = served();
     expect(() => tor.connect("no port")).toThrow(/host:port/);
-    expect(() => tor.connect("example.com:80", { secureTransport: "on" })).toThrow(/not supported/);
+    expect(() => tor.connect("example.com:80", { secureTransport: "maybe" as "on" })).toThrow(/starttls/);
     expect(() => tor.connect("example.com:80", { allowHalfOpen: true as unknown as false })).toThrow(/half/);
     expect(client.calls).toEqual([]);
   });
@@ -138,5 +138,72 @@ describe("a socket", () => {
     expect((await failureOf(mine.opened)).code).toBe("ALLIUM_E_STREAM_CONNECTREFUSED");
     expect((await failureOf(mine.readable.getReader().read())).code).toBe("ALLIUM_E_STREAM_CONNECTREFUSED");
     await settled();
+  });
+});
+
+describe("a socket with TLS", () => {
+  it("is asked for as the page says", async () => {
+    const { client, tor } = served();
+    client.onConnect = () => echoSocket("on").socket;
+    const options = { secureTransport: "on", sni: "Other.example", alpn: ["imap"] } as const;
+    const mine = tor.connect("example.com:993", options);
+    await mine.opened;
+    expect(client.calls[0]?.args[1]).toMatchObject({ ...options, sni: "other.example" });
+    expect(mine.secureTransport).toBe("on");
+    expect(() => mine.startTls()).toThrow(expect.objectContaining({ code: "ALLIUM_E_SOCKET_STARTTLS" }));
+    await mine.close();
+  });
+
+  function starting() {
+    const { client, tor } = served();
+    const [plain, secured] = [echoSocket("starttls"), echoSocket("on")];
+    client.onConnect = () => ({ ...plain.socket, startTls: () => secured.socket });
+    const mine = tor.connect("example.com:143", { secureTransport: "starttls" });
+    return { client, tor, plain, secured, mine };
+  }
+
+  it("starts in the middle of a connection, which goes on as another socket", async () => {
+    const { mine, plain, secured } = starting();
+    const writer = mine.writable.getWriter();
+    await writer.write(new TextEncoder().encode("STARTTLS"));
+    const reader = mine.readable.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe("STARTTLS");
+    const next = mine.startTls();
+    expect(await reader.read()).toEqual({ done: true, value: undefined });
+    await mine.closed;
+    expect([mine.upgraded, next.upgraded, next.secureTransport]).toEqual([true, false, "on"]);
+    await next.opened;
+    await next.writable.getWriter().write(new TextEncoder().encode("secret"));
+    expect(new TextDecoder().decode((await next.readable.getReader().read()).value)).toBe("secret");
+    expect([plain.count(), secured.count()]).toEqual([0, 0]);
+    expect(() => mine.startTls()).toThrow(expect.objectContaining({ code: "ALLIUM_E_SOCKET_STARTTLS" }));
+  });
+
+  it("fails by itself where the client cannot, and leaves the port as it is", async () => {
+    const { client, tor } = served();
+    client.onConnect = () => echoSocket("starttls").socket;
+    const mine = tor.connect("example.com:143", { secureTransport: "starttls" });
+    await mine.opened;
+    const next = mine.startTls();
+    expect(await failureOf(next.closed)).toMatchObject({ code: "ALLIUM_E_SOCKET_STARTTLS" });
+    client.onConnect = () => echoSocket().socket;
+    await tor.connect("example.com:80").opened;
+  });
+
+  it("ends with the signal that the plain one was given", async () => {
+    const { client, tor } = served();
+    const secured = echoSocket("on");
+    client.onConnect = () => ({ ...echoSocket("starttls").socket, startTls: () => secured.socket });
+    const controller = new AbortController();
+    const mine = tor.connect("example.com:143", {
+      secureTransport: "starttls",
+      signal: controller.signal,
+    });
+    await mine.opened;
+    const next = mine.startTls();
+    await next.opened;
+    controller.abort();
+    expect(await failureOf(next.closed)).toMatchObject({ kind: "aborted" });
+    await until(() => signalOf(client.calls[0]).aborted);
   });
 });

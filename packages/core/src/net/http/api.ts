@@ -7,7 +7,7 @@ import type { HttpRequest, HttpResponse } from "./exchange.ts";
 export interface HttpConnection {
   /** Whether a further request may be begun now. */
   readonly isFree: boolean;
-  /** Requests whose response has not ended. */
+  /** Requests that are not over: their response has not ended, or they are still being sent. */
   readonly active: number;
   /**
    * Sends the request; settles with the head of its response. Aborting gives up this request alone (HTTP/2), or the

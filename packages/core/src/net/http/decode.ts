@@ -1,36 +1,52 @@
-// Content codings of a response (RFC 9110 8.4; Fetch 2.2.4, "handle content codings"): gzip and deflate.
-// Bounds: one coding at the most, and 8 KiB of it at a time, so that a bomb (1032:1 at worst) is never more than about
-// 8 MiB ahead of the reader. There is no limit on what the reader asks for in all.
+// Content codings of a response (RFC 9110 8.4; Fetch 2.2.4, "handle content codings"): gzip and deflate, which are asked for,
+// and br and zstd where a server sends them unasked and the platform knows them (Compression standard). They are not asked
+// for, since a server could then tell clients on platforms that know them from others.
+// Bounds: one coding at the most, and so little of it at a time that a bomb is never more than some MiB ahead of the
+// reader. There is no limit on what the reader asks for in all.
 
 import { protocolViolation, TorError } from "../../base/errors.ts";
 import type { NextBytes } from "./body-source.ts";
 import type { HttpBody } from "./exchange.ts";
-import { type Fields, valuesOf } from "./fields.ts";
+import { type Fields, listOf } from "./fields.ts";
 
-/** Coded bytes that are in the decoder at once. */
-const SLICE = 8192;
+interface Coding {
+  readonly format: string;
+  /**
+   * Coded bytes that are in the decoder at once, which may give all that they hold in one go: 1032 bytes for one of gzip,
+   * 128 KiB for four of zstd, 16 MiB for some ten of brotli.
+   */
+  readonly slice: number;
+}
 
-type Coding = "gzip" | "deflate";
+const GZIP: Coding = { format: "gzip", slice: 8192 };
+const CODINGS: ReadonlyMap<string, Coding> = new Map([
+  ["gzip", GZIP],
+  ["x-gzip", GZIP],
+  ["deflate", { format: "deflate", slice: 8192 }],
+  ["br", { format: "brotli", slice: 16 }],
+  ["zstd", { format: "zstd", slice: 128 }],
+]);
 
 /**
- * The coding to undo, or undefined when the body is to be delivered as it is: none, or one that we did not ask for.
+ * The coding to undo, or undefined when the body is to be delivered as it is: none, or one of which nothing is known.
  * @throws TorError `limit` when codings are stacked
  */
 export function contentCoding(fields: Fields): Coding | undefined {
-  const names = valuesOf(fields, "content-encoding")
-    .join(",")
-    .split(",")
-    .map((name) => name.trim().toLowerCase())
-    .filter((name) => name !== "" && name !== "identity");
-  if (names.length > 1) {
-    throw new TorError(
-      "limit",
-      "ALLIUM_E_HTTP_CODING_LIMIT",
-      "the response has more than one content coding",
-    );
+  const names = listOf(fields, "content-encoding").filter((name) => name !== "identity");
+  if (names.length > 1) throw codingLimit("the response has more than one content coding");
+  return CODINGS.get(names[0] ?? "");
+}
+
+function codingLimit(message: string, cause?: unknown): TorError {
+  return new TorError("limit", "ALLIUM_E_HTTP_CODING_LIMIT", message, { cause });
+}
+
+function newDecoder(format: string) {
+  try {
+    return new DecompressionStream(format);
+  } catch (cause) {
+    throw codingLimit(`the server sends ${format} unasked, which this platform cannot decode`, cause);
   }
-  const name = names[0] === "x-gzip" ? "gzip" : names[0];
-  return name === "gzip" || name === "deflate" ? name : undefined;
 }
 
 /** The decoded body. An empty one stays empty. */
@@ -51,13 +67,14 @@ export function decodeBody(body: HttpBody, coding: Coding): HttpBody {
 async function startDecoder(body: HttpBody, coding: Coding): Promise<HttpBody> {
   const first = await body.next();
   if (first === undefined) return { next: async () => undefined, cancel: () => {} };
+  const { format, slice } = coding;
   // "deflate" means the zlib format, but some servers send the bare one; the first byte tells (RFC 1950 2.2: CM is 8).
-  const bare = coding === "deflate" && ((first[0] as number) & 15) !== 8;
-  const { readable, writable } = new DecompressionStream(bare ? "deflate-raw" : coding);
+  const bare = format === "deflate" && ((first[0] as number) & 15) !== 8;
+  const { readable, writable } = newDecoder(bare ? "deflate-raw" : format);
   const reader = readable.getReader();
   // What went wrong on the way in, if anything: more telling than what the decoder makes of it.
   let bodyError: unknown;
-  feed(writable.getWriter(), first, () =>
+  feed(writable.getWriter(), slice, first, () =>
     body.next().catch((error) => {
       bodyError = error;
       throw error;
@@ -70,7 +87,7 @@ async function startDecoder(body: HttpBody, coding: Coding): Promise<HttpBody> {
         return done ? undefined : value;
       } catch (cause) {
         if (bodyError !== undefined) throw bodyError;
-        const error = protocolViolation("ALLIUM_E_HTTP_CODING", `the response is not valid ${coding}`, cause);
+        const error = protocolViolation("ALLIUM_E_HTTP_CODING", `the response is not valid ${format}`, cause);
         body.cancel(error);
         throw error;
       }
@@ -80,11 +97,16 @@ async function startDecoder(body: HttpBody, coding: Coding): Promise<HttpBody> {
 }
 
 /** Moves the body into the decoder as fast as the decoder's output is read; failures show on the output. */
-async function feed(writer: WritableStreamDefaultWriter<Uint8Array>, first: Uint8Array, next: NextBytes) {
+async function feed(
+  writer: WritableStreamDefaultWriter<Uint8Array>,
+  slice: number,
+  first: Uint8Array,
+  next: NextBytes,
+) {
   writer.closed.catch(() => {});
   try {
     for (let chunk: Uint8Array | undefined = first; chunk !== undefined; chunk = await next()) {
-      for (let at = 0; at < chunk.length; at += SLICE) await writer.write(chunk.subarray(at, at + SLICE));
+      for (let at = 0; at < chunk.length; at += slice) await writer.write(chunk.subarray(at, at + slice));
     }
     await writer.close();
   } catch (error) {

@@ -1,6 +1,6 @@
 // The faults of an HTTP/1.1 exchange, each with its own code.
 
-import { badApiUsage, protocolViolation, TorError } from "../../base/errors.ts";
+import { badApiUsage, protocolViolation, TorError, type TorErrorKind } from "../../base/errors.ts";
 
 /** The status line is not one of HTTP/1.0 or HTTP/1.1. */
 export function badStatusLine(message: string): TorError {
@@ -40,4 +40,18 @@ export function badRequest(message: string): TorError {
 /** The body given by the caller failed, or was not what it had announced. */
 export function badBody(message: string, cause?: unknown): TorError {
   return new TorError("bad-api-usage", "ALLIUM_E_HTTP_REQUEST_BODY", message, { cause });
+}
+
+/** The server surely did nothing about the request: it may be sent again on another connection (RFC 9113 8.7). */
+export const UNPROCESSED = "ALLIUM_E_HTTP_UNPROCESSED";
+/** A kept connection ended before the answer began: the server may have acted on the request, or not. */
+export const UNANSWERED = "ALLIUM_E_HTTP_UNANSWERED";
+
+/** Such a request may be sent again on another connection, whatever it asks for. */
+export function unprocessed(message: string, cause?: unknown): TorError {
+  return new TorError("remote-refused", UNPROCESSED, message, { cause });
+}
+
+export function unanswered(kind: TorErrorKind, cause: unknown): TorError {
+  return new TorError(kind, UNANSWERED, "the kept connection ended before the server answered", { cause });
 }

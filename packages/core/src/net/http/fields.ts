@@ -13,7 +13,7 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** Bytes of one section in all, and of one of its lines; Chromium takes 256 KiB. */
 export const MAX_SECTION_BYTES = 131_072;
 /** Field lines of one section. */
-const MAX_FIELDS = 256;
+export const MAX_FIELDS = 256;
 
 export function isToken(text: string): boolean {
   return TOKEN.test(text);
@@ -58,4 +58,12 @@ function trimEnd(value: string): string {
 /** The values of all fields of that (lower-case) name, in order. */
 export function valuesOf(fields: Fields, name: string): string[] {
   return fields.filter((field) => field[0] === name).map((field) => field[1]);
+}
+
+/** The members of a comma-separated list, over all fields of that name, in lower case. */
+export function listOf(fields: Fields, name: string): string[] {
+  return valuesOf(fields, name)
+    .flatMap((value) => value.split(","))
+    .map((part) => part.trim().toLowerCase())
+    .filter((part) => part !== "");
 }

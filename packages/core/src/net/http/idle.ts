@@ -4,38 +4,65 @@ import type { ByteStream } from "../../base/byte-stream.ts";
 import { TorError } from "../../base/errors.ts";
 import type { Clock, Timer } from "../../base/ports.ts";
 
-/** `stream`, closed with an error once a read or a write has waited `ms` milliseconds while no other went through. */
-export function withIdleLimit(stream: ByteStream, clock: Clock, ms: number): ByteStream {
+/** Waits that end when nothing moves any more. */
+export interface IdleWatch {
+  /** `operation`, whose time counts as silence until it settles. */
+  waited<T>(operation: Promise<T>): Promise<T>;
+  /** Something moved, though no wait is over. */
+  moved(): void;
+  /** Ends the watch. Idempotent. */
+  stop(): void;
+}
+
+/** Calls `onIdle` once something has been waited for `ms` milliseconds during which nothing moved. */
+export function watchIdle(clock: Clock, ms: number, onIdle: (error: TorError) => void): IdleWatch {
   let waiting = 0;
   let since = 0;
   let timer: Timer | undefined;
-  let closed = false;
+  let stopped = false;
 
-  function close(reason?: unknown): void {
-    closed = true;
+  const moved = () => {
+    since = clock.monotonic();
+  };
+  const stop = () => {
+    stopped = true;
     timer?.cancel();
-    stream.close(reason);
-  }
-  // One timer that is looked at when it fires, not one for each read.
+  };
+  // One timer that is looked at when it fires, not one for each wait.
   function arm(after: number): void {
     timer = clock.timer(after);
     timer.fired.then(() => {
       timer = undefined;
-      if (closed || waiting === 0) return;
+      if (stopped || waiting === 0) return;
       const left = since + ms - clock.monotonic();
-      if (left > 0) arm(left);
-      else close(new TorError("exit-timeout", "ALLIUM_E_HTTP_IDLE", `nothing moved for ${ms} ms`));
+      if (left > 0) return arm(left);
+      stop();
+      onIdle(new TorError("exit-timeout", "ALLIUM_E_HTTP_IDLE", `nothing moved for ${ms} ms`));
     });
   }
   async function waited<T>(operation: Promise<T>): Promise<T> {
-    if (waiting++ === 0) since = clock.monotonic();
-    if (timer === undefined && !closed) arm(ms);
+    if (waiting++ === 0) moved();
+    if (timer === undefined && !stopped) arm(ms);
     try {
       return await operation;
     } finally {
       waiting--;
-      since = clock.monotonic();
+      moved();
     }
   }
-  return { read: () => waited(stream.read()), write: (data) => waited(stream.write(data)), close };
+  return { waited, moved, stop };
+}
+
+/** `stream`, closed with an error once a read or a write has waited `ms` milliseconds while no other went through. */
+export function withIdleLimit(stream: ByteStream, clock: Clock, ms: number): ByteStream {
+  const close = (reason?: unknown) => {
+    watch.stop();
+    stream.close(reason);
+  };
+  const watch = watchIdle(clock, ms, close);
+  return {
+    read: () => watch.waited(stream.read()),
+    write: (data) => watch.waited(stream.write(data)),
+    close,
+  };
 }

@@ -23,9 +23,28 @@ export interface LineRule {
 export class HttpInput {
   readonly #stream: ByteStream;
   #chunk: Uint8Array = EMPTY;
+  #filling: Promise<boolean> | undefined;
+  #received = 0;
 
   constructor(stream: ByteStream) {
     this.#stream = stream;
+  }
+
+  /** Bytes that came from the stream so far. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Whether all bytes that came have been taken. */
+  get isEmpty(): boolean {
+    return this.#chunk.length === 0;
+  }
+
+  /** Waits for bytes without taking them, one read for all that wait. @returns false at the end of the stream */
+  async fill(): Promise<boolean> {
+    if (!this.isEmpty) return true;
+    this.#filling ??= this.#read();
+    return this.#filling;
   }
 
   /** The next line without its CRLF, each char one byte. A bare CR or LF is refused: servers and proxies differ on them. */
@@ -33,7 +52,7 @@ export class HttpInput {
     const parts: Uint8Array[] = [];
     let length = 0;
     for (;;) {
-      if (!(await this.#fill())) throw truncated(rule.within);
+      if (!(await this.fill())) throw truncated(rule.within);
       const end = this.#chunk.indexOf(LF);
       const part = this.#take(end < 0 ? this.#chunk.length : end + 1);
       parts.push(part);
@@ -49,17 +68,22 @@ export class HttpInput {
 
   /** At least one and at most `max` bytes, or undefined at the end of the stream. */
   async some(max: number): Promise<Uint8Array | undefined> {
-    if (!(await this.#fill())) return undefined;
+    if (!(await this.fill())) return undefined;
     return this.#take(Math.min(max, this.#chunk.length));
   }
 
-  async #fill(): Promise<boolean> {
-    while (this.#chunk.length === 0) {
-      const chunk = await this.#stream.read();
-      if (chunk === undefined) return false;
-      this.#chunk = chunk;
+  async #read(): Promise<boolean> {
+    try {
+      while (this.#chunk.length === 0) {
+        const chunk = await this.#stream.read();
+        if (chunk === undefined) return false;
+        this.#chunk = chunk;
+        this.#received += chunk.length;
+      }
+      return true;
+    } finally {
+      this.#filling = undefined;
     }
-    return true;
   }
 
   #take(length: number): Uint8Array {

@@ -74,7 +74,12 @@ function blobBody(blob: Blob): RequestBody {
 }
 
 function streamBody(stream: ReadableStream<Uint8Array>): RequestBody {
-  if (stream.locked) throw badBody("the body stream is locked to a reader");
+  try {
+    // Only this tells whether somebody has read from it (Fetch, "extract a body").
+    new Response(stream);
+  } catch (cause) {
+    throw badBody("the body stream is locked to a reader, or was read from", cause);
+  }
   return { length: undefined, contentType: undefined, replayable: false, open: () => stream };
 }
 

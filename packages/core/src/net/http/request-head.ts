@@ -40,23 +40,33 @@ export function isConnectionField(name: string): boolean {
 
 /** The head with its closing empty line. @throws TorError `bad-api-usage` when a part could break out of its place */
 export function writeRequestHead(head: RequestHead): Uint8Array {
-  if (!isToken(head.method)) throw badRequest("the method is not a token");
-  if (!/^[\x21-\x7e]+$/.test(head.target)) throw badRequest("the request target has a forbidden character");
-  if (!/^[\x21-\x7e]+$/.test(head.host)) throw badRequest("the host has a forbidden character");
-  const lines = [`${head.method} ${head.target} HTTP/1.1`, `Host: ${head.host}`, "Connection: close"];
-  for (const [name, value] of [...acceptFields(head.fields), ...head.fields]) {
-    if (!isToken(name)) throw badRequest("a header name is not a token");
-    if (!isFieldValue(value)) throw badRequest(`the value of the header ${name} has a forbidden character`);
-    lines.push(`${canonicalName(name)}: ${value}`);
-  }
+  const fields = requestFields(head);
+  const lines = [`${head.method} ${head.target} HTTP/1.1`, `Host: ${head.host}`, "Connection: keep-alive"];
+  for (const [name, value] of fields) lines.push(`${canonicalName(name)}: ${value}`);
   if (head.bodyLength === "chunked") lines.push("Transfer-Encoding: chunked");
-  else if (head.bodyLength !== undefined) lines.push(`Content-Length: ${head.bodyLength}`);
   return latin1(`${lines.join("\r\n")}\r\n\r\n`);
 }
 
-function acceptFields(fields: RequestHead["fields"]): [string, string][] {
+/**
+ * The fields of a request that every version of HTTP sends, in their order.
+ * @throws TorError `bad-api-usage` when a part of the head could break out of its place
+ */
+export function requestFields(head: RequestHead): (readonly [name: string, value: string])[] {
+  if (!isToken(head.method)) throw badRequest("the method is not a token");
+  if (!/^[\x21-\x7e]+$/.test(head.target)) throw badRequest("the request target has a forbidden character");
+  if (!/^[\x21-\x7e]+$/.test(head.host)) throw badRequest("the host has a forbidden character");
+  const fields = [...acceptFields(head.fields), ...head.fields];
+  for (const [name, value] of fields) {
+    if (!isToken(name)) throw badRequest("a header name is not a token");
+    if (!isFieldValue(value)) throw badRequest(`the value of the header ${name} has a forbidden character`);
+  }
+  if (typeof head.bodyLength === "number") fields.push(["content-length", `${head.bodyLength}`]);
+  return fields;
+}
+
+function acceptFields(fields: RequestHead["fields"]): (readonly [string, string])[] {
   const given = new Set(fields.map(([name]) => name));
-  const accept: [string, string][] = given.has("accept") ? [] : [["accept", "*/*"]];
+  const accept: (readonly [string, string])[] = given.has("accept") ? [] : [["accept", "*/*"]];
   // A range of a compressed form is of no use (Fetch, HTTP-network-or-cache fetch 8.22).
   accept.push(["accept-encoding", given.has("range") ? "identity" : "gzip, deflate"]);
   return accept;

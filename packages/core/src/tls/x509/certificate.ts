@@ -4,27 +4,9 @@
 import { fromLatin1, fromUtf8 } from "../../base/encoding.ts";
 import { protocolViolation, type TorError, toTorError } from "../../base/errors.ts";
 import { DER, type DerElement, DerReader } from "../../crypto/der.ts";
+import { readPublicKey, type SubjectPublicKey } from "./public-key.ts";
 
-/** The key of a SubjectPublicKeyInfo; `spki` is the whole of it in DER. */
-export type SubjectPublicKey =
-  /** `key` is the PKCS#1 RSAPublicKey in DER, `bits` the length of its modulus. */
-  | { readonly algorithm: "rsa"; readonly key: Uint8Array; readonly bits: number; readonly spki: Uint8Array }
-  /** `key` is the encoded point. */
-  | {
-      readonly algorithm: "ec";
-      readonly key: Uint8Array;
-      readonly curve: "P-256" | "P-384" | "P-521";
-      readonly spki: Uint8Array;
-    }
-  /** `key` is 32 bytes. */
-  | { readonly algorithm: "ed25519"; readonly key: Uint8Array; readonly spki: Uint8Array }
-  /** A kind of key that nothing here can use. */
-  | {
-      readonly algorithm: "unknown";
-      readonly oid: string;
-      readonly key: Uint8Array;
-      readonly spki: Uint8Array;
-    };
+export type { SubjectPublicKey } from "./public-key.ts";
 
 export interface DistinguishedName {
   /** The whole Name in DER: names are equal when these bytes are. */
@@ -69,25 +51,11 @@ export interface Certificate {
 const MAX_CERTIFICATE = 2 ** 16;
 /** RFC 5280 4.1.2.2 has 20; real ones with one byte more for the sign are common. */
 const MAX_SERIAL = 21;
-/** 16384 bits, the longest in use anywhere, and the sign byte. */
-const MAX_MODULUS = 2049;
 
 /** Context tags of TBSCertificate (RFC 5280 4.1). */
 const TAG = { version: 0xa0, issuerUniqueId: 0x81, subjectUniqueId: 0x82, extensions: 0xa3 } as const;
 
-const OID = {
-  rsa: "1.2.840.113549.1.1.1", // RFC 3279 2.3.1
-  ec: "1.2.840.10045.2.1", // RFC 5480 2.1
-  ed25519: "1.3.101.112", // RFC 8410 3
-  commonName: "2.5.4.3",
-} as const;
-
-/** RFC 5480 2.1.1.1. */
-const CURVES: Readonly<Record<string, "P-256" | "P-384" | "P-521">> = {
-  "1.2.840.10045.3.1.7": "P-256",
-  "1.3.132.0.34": "P-384",
-  "1.3.132.0.35": "P-521",
-};
+const COMMON_NAME = "2.5.4.3";
 
 function malformed(message: string, cause?: unknown): TorError {
   return protocolViolation("ALLIUM_E_X509", `malformed certificate: ${message}`, cause);
@@ -181,7 +149,7 @@ function readName(reader: DerReader): DistinguishedName {
       const oid = attribute.oid();
       const value = attribute.read();
       attribute.end();
-      if (oid === OID.commonName) commonName = readText(value);
+      if (oid === COMMON_NAME) commonName = readText(value);
     }
   }
   return { raw, commonName };
@@ -211,47 +179,6 @@ function readTime(reader: DerReader): number {
   const exists = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
   if (!exists || hour > 23 || minute > 59 || second > 59) throw malformed("a time that does not exist");
   return date.setUTCHours(hour, minute, second);
-}
-
-function readPublicKey(reader: DerReader): SubjectPublicKey {
-  const { contents, raw: spki } = reader.read(DER.sequence);
-  const fields = new DerReader(contents);
-  const algorithm = fields.enter();
-  const oid = algorithm.oid();
-  const parameters = algorithm.atEnd ? undefined : algorithm.read();
-  algorithm.end();
-  const key = fields.bitString();
-  fields.end();
-  if (oid === OID.rsa) {
-    if (parameters?.tag !== DER.null || parameters.contents.length > 0) throw malformed("RSA parameters");
-    return { algorithm: "rsa", key, bits: rsaBits(key), spki };
-  }
-  if (oid === OID.ed25519) {
-    if (parameters !== undefined || key.length !== 32) throw malformed("Ed25519 key");
-    return { algorithm: "ed25519", key, spki };
-  }
-  if (oid === OID.ec && parameters?.tag === DER.oid) {
-    const curve = CURVES[new DerReader(parameters.raw).oid()];
-    if (curve !== undefined) return { algorithm: "ec", key, curve, spki };
-  }
-  return { algorithm: "unknown", oid, key, spki };
-}
-
-/** Length of the modulus of an RSAPublicKey. */
-function rsaBits(key: Uint8Array): number {
-  const outer = new DerReader(key);
-  const numbers = outer.enter();
-  outer.end();
-  const modulus = numbers.read(DER.integer).contents;
-  const [first, second] = modulus;
-  const minimal = first !== 0 || (second ?? 0) >= 0x80;
-  if (first === undefined || first >= 0x80 || !minimal || modulus.length > MAX_MODULUS) {
-    throw malformed("RSA modulus");
-  }
-  numbers.unsigned();
-  numbers.end();
-  const magnitude = first === 0 ? modulus.subarray(1) : modulus;
-  return 8 * magnitude.length - (Math.clz32(magnitude[0] as number) - 24);
 }
 
 /** What may follow the key: unique identifiers, which are passed over, and extensions. */

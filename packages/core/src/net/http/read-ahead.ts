@@ -1,0 +1,58 @@
+// A response's body, read a little ahead of its reader: a short one nobody reads leaves its connection to others.
+
+import type { HttpBody } from "./exchange.ts";
+
+/** Bytes that wait for the reader, and a piece of the stream besides. */
+const AHEAD = 65_536;
+
+export function readAhead(body: HttpBody): HttpBody {
+  const pieces: Uint8Array[] = [];
+  let held = 0;
+  let over = false;
+  let failure: unknown;
+  let reading: Promise<void> | undefined;
+
+  function take(bytes: Uint8Array | undefined): void {
+    if (bytes === undefined) over = true;
+    else {
+      pieces.push(bytes);
+      held += bytes.length;
+    }
+  }
+  function more(): void {
+    if (reading !== undefined || over || held >= AHEAD) return;
+    reading = body.next().then(take, (error) => {
+      over = true;
+      failure = error;
+    });
+    void reading.then(() => {
+      reading = undefined;
+      more();
+    });
+  }
+  more();
+  return {
+    async next() {
+      while (pieces.length === 0 && reading !== undefined) await reading;
+      const piece = pieces.shift();
+      held -= piece?.length ?? 0;
+      more();
+      if (piece === undefined && failure !== undefined) throw failure;
+      return piece;
+    },
+    cancel(reason) {
+      over = true;
+      pieces.length = 0;
+      body.cancel(reason);
+    },
+  };
+}
+
+/** Reads what is left of a body that is not long, for the sake of its connection; gives up a longer one. */
+export async function discard(body: HttpBody): Promise<void> {
+  let left = AHEAD;
+  for (let bytes = await body.next(); bytes !== undefined; bytes = await body.next()) {
+    left -= bytes.length;
+    if (left < 0) return body.cancel();
+  }
+}
