@@ -61,7 +61,11 @@ function options(into: HTMLElement): uPlot.Options {
       y: { range: (_, __, most) => [0, Math.max(LEAST, 1.1 * (most ?? 0))] },
     },
     axes: [
-      { ...axis, values: (_, values) => values.map((value) => (value === 0 ? "now" : `${value} s`)) },
+      {
+        ...axis,
+        size: 28,
+        values: (_, values) => values.map((value) => (value === 0 ? "now" : `${value} s`)),
+      },
       { ...axis, size: 84, incrs: INCREMENTS, values: (_, values) => values.map(formatRate) },
     ],
     series: [

@@ -1,15 +1,15 @@
 // The panel of diagnosis: which layer fails between this page and a site, and whether a site sees a Tor exit.
 
+import type { Diagnosis, Layer } from "@allium/core";
 import { englishLabels } from "@allium/web/status";
 import { element, show, tableRow, textElement } from "../dom.ts";
 import { formatMs } from "../format.ts";
 import { attempt, clearProblem } from "../problems.ts";
 import type { Session } from "../session.ts";
-import { type Diagnosis, upcoming } from "../upcoming.ts";
 
 const TIMEOUT_MS = 60_000;
 
-const LAYERS: Readonly<Record<string, string>> = {
+const LAYERS: Readonly<Record<Layer, string>> = {
   storage: "Storage of the browser",
   bridge: "Bridge",
   tls: "TLS to the guard",
@@ -21,20 +21,18 @@ const LAYERS: Readonly<Record<string, string>> = {
 };
 
 export function diagnosisPanel(session: Session): void {
-  const { network, signal } = session;
-  const tor = upcoming(session.client);
+  const { client, network, signal } = session;
   clearProblem("diagnosis-problem");
   show("diagnosis-table", false);
   for (const id of ["diagnosis-verdict", "check-verdict"]) element(id).textContent = "";
-  show("diagnosis-missing", tor.diagnose === undefined || tor.check === undefined);
-  element<HTMLButtonElement>("diagnosis-go").disabled = tor.diagnose === undefined;
-  element<HTMLButtonElement>("check-go").disabled = tor.check === undefined;
   const address = element<HTMLInputElement>("diagnosis-address");
   address.value = network.suggestions[0] ?? "";
   const diagnose = async () => {
-    element("diagnosis-verdict").textContent = "Trying each layer in its turn…";
-    const diagnosis = await tor.diagnose?.({ url: address.value.trim(), timeout: TIMEOUT_MS, signal });
-    if (diagnosis !== undefined && !signal.aborted) drawDiagnosis(diagnosis);
+    const verdict = element("diagnosis-verdict");
+    verdict.textContent = "Trying each layer in its turn…";
+    const options = { url: address.value.trim(), timeout: TIMEOUT_MS, signal };
+    const diagnosis = await client.diagnose(options).finally(() => verdict.replaceChildren());
+    if (!signal.aborted) drawDiagnosis(diagnosis);
   };
   const problem = "diagnosis-problem";
   element("diagnosis").addEventListener(
@@ -52,8 +50,8 @@ export function diagnosisPanel(session: Session): void {
 async function check({ client, network, signal }: Session): Promise<void> {
   const verdict = element("check-verdict");
   verdict.textContent = "";
-  const result = await upcoming(client).check?.({ url: network.whoami, signal });
-  if (result === undefined || signal.aborted) return;
+  const result = await client.check({ url: network.whoami, signal });
+  if (signal.aborted) return;
   const exit = result.exit === undefined ? "" : ` The exit was ${result.exit.nickname}.`;
   verdict.textContent = result.isTor
     ? `Yes: the site saw the exit's address ${result.address}.${exit}`
@@ -69,7 +67,7 @@ function drawDiagnosis({ good, error, steps }: Diagnosis): void {
   show("diagnosis-table", true);
   element("diagnosis-rows").replaceChildren(
     ...steps.map(({ layer, outcome, ms }) => {
-      const row = tableRow(LAYERS[layer] ?? layer, outcome, ms === undefined ? "" : formatMs(ms));
+      const row = tableRow(LAYERS[layer], outcome, ms === undefined ? "" : formatMs(ms));
       row.dataset.outcome = outcome;
       return row;
     }),

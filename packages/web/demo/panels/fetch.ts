@@ -18,6 +18,7 @@ export function fetchPanel(session: Session): void {
     const isShown = () => latest === mine && !signal.aborted;
     await fetchAddress(session, withScheme(typed), AbortSignal.any([signal, mine.signal]), isShown);
   };
+  address.value = network.suggestions[0] ?? "";
   for (const id of ["result", "fetch-problem", "stop"]) show(id, false);
   element("fetch-progress").textContent = "";
   element("fetch").addEventListener("submit", () => void go(address.value.trim()), { signal });

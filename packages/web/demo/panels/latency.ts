@@ -37,7 +37,8 @@ async function compare({ client, signal }: Session): Promise<void> {
   const row = tableRow("Median", formatMs(one), formatMs(other));
   row.className = "sum";
   rows.append(row);
-  element("latency-note").textContent = `Through Tor it takes ${formatMs(other - one)} more.`;
+  element("latency-note").textContent =
+    other > one ? `Through Tor it takes ${formatMs(other - one)} more.` : "Through Tor it takes no longer.";
 }
 
 /** Milliseconds until the whole answer is there. */

@@ -1,50 +1,42 @@
 // The panel of WebSockets: opens one through Tor, sends, and shows what comes.
 
+import type { TorWebSocket } from "@allium/core";
 import { element, show, suggest, textElement } from "../dom.ts";
-import { formatBytes } from "../format.ts";
+import { formatBytes, formatMs } from "../format.ts";
 import { clearProblem, drawProblem } from "../problems.ts";
 import type { Session } from "../session.ts";
-import { upcoming } from "../upcoming.ts";
 
 const MAX_LINES = 200;
 
 export function webSocketPanel({ client, network, signal }: Session): void {
-  const Socket = upcoming(client).WebSocket;
   const address = element<HTMLInputElement>("socket-address");
   const message = element<HTMLInputElement>("socket-message");
-  let socket: WebSocket | undefined;
+  let socket: TorWebSocket | undefined;
   reset();
-  show("socket-missing", Socket === undefined);
-  element<HTMLButtonElement>("socket-open").disabled = Socket === undefined;
   suggest("socket-suggestions", network.echoes, (echo) => {
     address.value = echo;
   });
   address.value = network.echoes[0] ?? "";
-  signal.addEventListener("abort", () => socket?.close());
-  element("socket-close").addEventListener("click", () => socket?.close(1000), { signal });
-  element("socket").addEventListener(
-    "submit",
-    () => {
-      socket?.close();
-      clearProblem("socket-problem");
-      try {
-        socket = Socket && open(new Socket(address.value.trim()), signal);
-      } catch (error) {
-        drawProblem("socket-problem", error);
-      }
-    },
-    { signal },
-  );
-  element("socket-send").addEventListener(
-    "submit",
-    () => {
-      if (socket?.readyState !== WebSocket.OPEN) return;
-      socket.send(message.value);
-      note("sent", message.value);
-      message.value = "";
-    },
-    { signal },
-  );
+  const open = () => {
+    socket?.close();
+    clearProblem("socket-problem");
+    try {
+      socket = new client.WebSocket(address.value.trim(), { signal });
+      show("socket-close", true);
+      follow(socket, signal, () => socket);
+    } catch (error) {
+      drawProblem("socket-problem", error);
+    }
+  };
+  const send = () => {
+    if (socket?.readyState !== 1) return;
+    socket.send(message.value);
+    note("sent", message.value);
+    message.value = "";
+  };
+  element("socket").addEventListener("submit", open, { signal });
+  element("socket-send").addEventListener("submit", send, { signal });
+  element("socket-close").addEventListener("click", () => socket?.close(), { signal });
 }
 
 function reset(): void {
@@ -58,31 +50,26 @@ function showOpen(isOpen: boolean): void {
   show("socket-close", isOpen);
 }
 
-function open(socket: WebSocket, signal: AbortSignal): WebSocket {
+/** Shows what happens to a socket, as long as it is the `latest` one. */
+function follow(socket: TorWebSocket, signal: AbortSignal, latest: () => TorWebSocket | undefined): void {
   const began = performance.now();
+  const isShown = () => socket === latest() && !signal.aborted;
   element("socket-log").replaceChildren();
   note("state", "Opening…");
   socket.binaryType = "arraybuffer";
-  socket.addEventListener(
-    "open",
-    () => {
-      note("state", `Open after ${Math.round(performance.now() - began)} ms.`);
-      showOpen(true);
-      element("socket-message").focus();
-    },
-    { signal },
-  );
-  socket.addEventListener("message", ({ data }) => note("received", describe(data)), { signal });
-  socket.addEventListener("error", () => note("state", "It failed."), { signal });
-  socket.addEventListener(
-    "close",
-    ({ code, reason }) => {
-      note("state", `Closed (${code}${reason && `, ${reason}`}).`);
-      showOpen(false);
-    },
-    { signal },
-  );
-  return socket;
+  socket.onopen = () => {
+    if (!isShown()) return;
+    note("state", `Open after ${formatMs(performance.now() - began)}.`);
+    showOpen(true);
+    element("socket-message").focus();
+  };
+  socket.onmessage = ({ data }) => isShown() && note("received", describe(data));
+  socket.onerror = ({ error }) => isShown() && drawProblem("socket-problem", error);
+  socket.onclose = ({ code, reason }) => {
+    if (!isShown()) return;
+    note("state", `Closed (${code}${reason && `, ${reason}`}).`);
+    showOpen(false);
+  };
 }
 
 function describe(data: unknown): string {

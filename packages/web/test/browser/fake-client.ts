@@ -20,6 +20,7 @@ export class FakeClient extends TypedEventTarget<TorClientEvents> implements Tor
   /** Listeners that were added and not yet removed. */
   listeners = 0;
   readonly guards: TorClientLike["guards"] = { export: unused, import: unused, reset: unused };
+  readonly WebSocket = unused as unknown as TorClientLike["WebSocket"];
   #circuits: CircuitInfo[] = [];
 
   override addEventListener: TorClientLike["addEventListener"] = (type, listener, options) => {
@@ -59,6 +60,8 @@ export class FakeClient extends TypedEventTarget<TorClientEvents> implements Tor
   resolve = unused;
   isolate = unused;
   stats = unused;
+  check = unused;
+  diagnose = unused;
   networkChanged = unused;
   resumed = unused;
   close = unused;
