@@ -30,7 +30,8 @@ const COLUMNS = 5;
 const SIDE = 10;
 const HEAD = 28;
 const ROW = 48;
-const LEAST_ROWS = 3;
+/** Of this height it always is, unless there is more: what is beneath should not move. */
+const LEAST_ROWS = 5;
 /** Between the lines of circuits that share an edge. */
 const STRAND = 4;
 
