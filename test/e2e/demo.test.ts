@@ -223,7 +223,8 @@ describe.each(BROWSERS)("the demo page in $name", ({ name, launch }) => {
       await page.waitForSelector(`#socket-log .received bdi:text-is("over ${scheme}")`);
       expect(await text("#socket-log .sent bdi")).toBe(`over ${scheme}`);
       await page.click("#socket-close");
-      await page.waitForSelector('#socket-log .state:has-text("Closed (1")');
+      await page.waitForSelector('#socket-log .state:has-text("Closed (")', { timeout: 45_000 });
+      expect(await page.locator("#socket-log .state").last().textContent()).toBe("Closed (1005).");
       expect(await page.locator("#socket-send").isVisible()).toBe(false);
     },
   );

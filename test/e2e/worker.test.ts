@@ -103,7 +103,8 @@ describe.each(BROWSERS)("in $name", ({ launch }) => {
       const { circuits, stats, guards } = await call(page, "about");
       expect(circuits.length).toBeGreaterThan(0);
       expect(circuits.every(({ hops }) => hops.length === 3)).toBe(true);
-      expect(stats.streams.opened).toBeGreaterThanOrEqual(5);
+      // The requests share a connection; the socket has one of its own.
+      expect(stats.streams.opened).toBeGreaterThanOrEqual(2);
       expect(guards.guards.length).toBeGreaterThan(0);
     });
 

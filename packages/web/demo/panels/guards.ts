@@ -54,7 +54,7 @@ function guardRow(guard: GuardRecord): HTMLTableRowElement {
   const { pb_circ_successes: built = 0, pb_circ_attempts: tried = 0 } = guard;
   const row = tableRow(
     twoLines(guard.nickname, guard.address),
-    guard.disabled ? "disabled" : guard.confirmed ? "used" : "in reserve",
+    guard.disabled ? "disabled" : guard.confirmed ? "used" : "reserve",
     textElement("span", guard.added_on.slice(0, 10), "nowrap"),
     tried === 0 ? "–" : `${Math.round(built)} of ${Math.round(tried)}`,
   );
