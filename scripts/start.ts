@@ -113,7 +113,7 @@ function publicNetwork(port: number): DemoNetwork {
     id: "public",
     label: "Public Tor network",
     bridges: [`ws://${HOST}:${port}/`],
-    suggestions: ["http://example.com/", "http://neverssl.com/"],
+    suggestions: ["https://check.torproject.org/", "https://example.com/", "http://neverssl.com/"],
     echoes: [],
     whoami: "https://check.torproject.org/api/ip",
   };

@@ -245,7 +245,7 @@ describe.each(BROWSERS)("<tor-status> in $name", ({ name, launch }) => {
   });
 
   // After the console was read: taking a screenshot, Playwright adds an inline style in Firefox, which the policy refuses.
-  it("looks right in light and dark, narrow and wide", async () => {
+  it("looks right in light and dark, narrow and wide, and does not move where that is not wanted", async () => {
     await call(page, "setClient", 1, 1);
     await call(page, "tell", BLOCKED, 1);
     const schemes = name === "firefox" ? (["light"] as const) : (["light", "dark"] as const);
@@ -261,8 +261,17 @@ describe.each(BROWSERS)("<tor-status> in $name", ({ name, launch }) => {
         const path = join(SCREENSHOTS, `status-${name}-${colorScheme}-${label}.png`);
         await page.screenshot({ path, fullPage: true });
       }
-      const bad = await shown.evaluate((one) => getComputedStyle(one).color);
-      expect(bad).toBe(colorScheme === "dark" ? "rgb(236, 231, 243)" : "rgb(36, 29, 46)");
+      const colour = await shown.evaluate((one) => getComputedStyle(one).color);
+      expect(colour).toBe(colorScheme === "dark" ? "rgb(236, 231, 243)" : "rgb(36, 29, 46)");
     }
+    if (name === "firefox") return;
+    await call(page, "tell", { fraction: 0.1, phase: "consensus", ready: false });
+    const animation = () =>
+      shown
+        .getByText("Connecting", { exact: true })
+        .evaluate((one) => getComputedStyle(one, "::before").animationName);
+    expect(await animation()).toBe("pulse");
+    await page.emulateMedia({ reducedMotion: "reduce" });
+    expect(await animation()).toBe("none");
   });
 });
