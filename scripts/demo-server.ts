@@ -16,6 +16,7 @@ const TYPES: Record<string, string> = {
   ".css": "text/css; charset=utf-8",
   ".svg": "image/svg+xml",
   ".map": "application/json",
+  ".bin": "application/octet-stream",
 };
 
 /** With any port: one may be forwarded to another. */

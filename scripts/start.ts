@@ -94,14 +94,17 @@ async function consensusOf(bridge: Bridge, signal: AbortSignal): Promise<void> {
 }
 
 function privateNetwork(tornet: Tornet, port: number): DemoNetwork {
-  const { namedUrl } = tornet.info.http;
+  const { http, https } = tornet.info;
   const pages = ["", "headers", "drip?chunks=20&ms=200", "redirect", "large"];
   return {
     id: "private",
     label: "Private network on this machine",
     bridges: [`ws://${HOST}:${port}/`],
     network: tornet.network,
-    suggestions: pages.map((page) => `${namedUrl}${page}`),
+    suggestions: [...pages.map((page) => `${http.namedUrl}${page}`), https.namedUrl],
+    echoes: [http, https].map(({ namedUrl }) => `${namedUrl.replace("http", "ws")}echo`),
+    whoami: `${http.namedUrl}whoami`,
+    anchors: [https.root],
   };
 }
 
@@ -110,7 +113,9 @@ function publicNetwork(port: number): DemoNetwork {
     id: "public",
     label: "Public Tor network",
     bridges: [`ws://${HOST}:${port}/`],
-    suggestions: ["http://example.com/", "http://neverssl.com/"],
+    suggestions: ["https://check.torproject.org/", "https://example.com/", "http://neverssl.com/"],
+    echoes: [],
+    whoami: "https://check.torproject.org/api/ip",
   };
 }
 

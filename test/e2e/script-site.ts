@@ -1,46 +1,69 @@
-// A site with one page of one script, and the worker's script beside it, as an embedder's bundler would leave them, under the
-// strict Content-Security-Policy that Allium promises to work with.
+// A site for browser tests: one page with one module script, and files beside it, under the Content-Security-Policy given.
 
-import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
-import { build } from "esbuild";
-import { ROOT } from "../repo/files.ts";
+import { fileURLToPath } from "node:url";
+import { type BuildOptions, build } from "esbuild";
+
+export interface ScriptSiteOptions {
+  /** Entry points by the path that they are served at, bundled as an embedder's bundler would; "/page.js" is the page's. */
+  readonly scripts: Readonly<Record<string, string>>;
+  /** Served at "/page.css". */
+  readonly css?: string;
+  /** Other files by path. */
+  readonly files?: Readonly<Record<string, Uint8Array>>;
+  readonly policy: string;
+  readonly build?: BuildOptions;
+}
 
 export interface ScriptSite {
   readonly url: string;
   close(): void;
 }
 
-async function bundle(entry: string): Promise<string> {
-  const { outputFiles } = await build({
-    ...{ entryPoints: [join(ROOT, entry)], bundle: true, minify: true, format: "esm", target: "es2022" },
-    ...{ write: false, conditions: ["@allium/source"] },
-  });
-  return outputFiles[0]?.text ?? "";
+/** The path of a file of this repository. */
+export function sourceFile(path: string): string {
+  return fileURLToPath(new URL(`../../${path}`, import.meta.url));
 }
 
-/**
- * @param script of the page, in the repository
- * @param bridge the one server that the policy allows scripts to connect to
- */
-export async function startScriptSite(script: string, bridge: string): Promise<ScriptSite> {
-  const { origin } = new URL(bridge);
-  const files = new Map<string, string | Uint8Array>([
-    ["/page.js", await bundle(script)],
-    ["/worker.js", await bundle("packages/web/src/worker.ts")],
-    ["/roots.bin", readFileSync(join(ROOT, "packages/core/data/roots.bin"))],
+async function bundle(entry: string, more: BuildOptions = {}): Promise<string> {
+  const { outputFiles } = await build({
+    ...{ entryPoints: [sourceFile(entry)], bundle: true, minify: true, format: "esm", target: "es2022" },
+    conditions: ["@allium/source"],
+    ...more,
+    write: false,
+  });
+  return outputFiles?.[0]?.text ?? "";
+}
+
+const HTML = `<!doctype html>
+<html lang="en">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>test</title>
+<link rel="icon" href="page.svg">
+<link rel="stylesheet" href="page.css">
+<script type="module" src="page.js"></script>
+<body></body>
+</html>
+`;
+
+export async function startScriptSite(options: ScriptSiteOptions): Promise<ScriptSite> {
+  const files = new Map<string, readonly [string, string | Uint8Array]>([
+    ["/", ["text/html", HTML]],
+    ["/page.css", ["text/css", options.css ?? ""]],
+    ["/page.svg", ["image/svg+xml", '<svg xmlns="http://www.w3.org/2000/svg"/>']],
   ]);
-  const policy = `default-src 'none'; script-src 'self'; worker-src 'self'; img-src 'self'; connect-src 'self' ${origin} ${origin.replace(/^ws/, "http")}`;
+  for (const [path, entry] of Object.entries(options.scripts))
+    files.set(path, ["text/javascript", await bundle(entry, options.build)]);
+  for (const [path, bytes] of Object.entries(options.files ?? {}))
+    files.set(path, ["application/octet-stream", bytes]);
   const server = createServer((request, response) => {
-    const file = files.get(request.url ?? "");
-    const type = request.url?.endsWith(".js") ? "text/javascript" : "application/octet-stream";
-    response.writeHead(request.url === "/favicon.ico" ? 204 : 200, {
-      "content-security-policy": policy,
-      "content-type": file === undefined ? "text/html" : type,
+    const [type, text] = files.get(new URL(request.url ?? "/", "http://site.invalid").pathname) ?? [];
+    response.writeHead(text === undefined ? 404 : 200, {
+      "content-security-policy": options.policy,
+      "content-type": `${type ?? "text/plain"}; charset=utf-8`,
     });
-    response.end(file ?? '<!doctype html><title>page</title><script type="module" src="page.js"></script>');
+    response.end(text ?? "");
   });
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   return {
@@ -50,4 +73,11 @@ export async function startScriptSite(script: string, bridge: string): Promise<S
       server.close();
     },
   };
+}
+
+/** The policy that Allium promises to work with. @param bridge the one server that scripts may connect to */
+export function strictPolicy(bridge: string): string {
+  const { origin } = new URL(bridge);
+  const own = ["script", "style", "worker", "img"].map((kind) => `${kind}-src 'self'`);
+  return `default-src 'none'; ${own.join("; ")}; connect-src 'self' ${origin} ${origin.replace(/^ws/, "http")}`;
 }

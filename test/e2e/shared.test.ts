@@ -1,13 +1,13 @@
 // One client for all tabs, in real browsers through the private network, under a strict policy: in a SharedWorker, in a tab
 // that the others elect, in the service worker; and what follows when its host is gone.
 
-import { fileURLToPath } from "node:url";
 import { type Bridge, createBridge } from "@allium/bridge";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
 import type { Failover, SharedPage } from "../../packages/web/test/browser/shared-page.ts";
 import { BROWSERS } from "./browsers.ts";
-import { bundle, type Site, startSite } from "./worker-site.ts";
+import { callsOf } from "./page-calls.ts";
+import { type ScriptSite, startScriptSite, strictPolicy } from "./script-site.ts";
 
 const network = inject("network");
 const info = inject("info");
@@ -16,11 +16,7 @@ const large = new URL(info.http.large.path, info.http.url).href;
 const FAILOVER = 5000;
 
 let bridge: Bridge;
-let site: Site;
-
-function scriptOf(name: string): Promise<string> {
-  return bundle(fileURLToPath(new URL(`../../packages/web/test/browser/${name}.ts`, import.meta.url)));
-}
+let site: ScriptSite;
 
 beforeAll(async () => {
   bridge = createBridge({ network, listen: { host: "127.0.0.1", port: 0 } });
@@ -28,10 +24,15 @@ beforeAll(async () => {
   await bridge.ready;
   const config = { bridges: [url], network, storeName: "shared" };
   const given = `globalThis.sharedConfig=${JSON.stringify(config)};`;
-  site = await startSite(url, {
-    "/page.js": given + (await scriptOf("shared-page")),
-    "/worker.js": await scriptOf("shared-worker"),
-    "/sw.js": given + (await scriptOf("shared-sw")),
+  const script = (name: string) => `packages/web/test/browser/${name}.ts`;
+  site = await startScriptSite({
+    scripts: {
+      "/page.js": script("shared-page"),
+      "/worker.js": script("shared-worker"),
+      "/sw.js": script("shared-sw"),
+    },
+    build: { banner: { js: given } },
+    policy: strictPolicy(url),
   });
 });
 
@@ -40,22 +41,7 @@ afterAll(async () => {
   await bridge.close();
 });
 
-/** Calls a function of the page's script. */
-function call<K extends keyof SharedPage>(
-  page: Page,
-  name: K,
-  ...args: Parameters<SharedPage[K]>
-): Promise<Awaited<ReturnType<SharedPage[K]>>> {
-  return page.evaluate(
-    ([method, given]) => {
-      const { sharedPage } = globalThis as unknown as {
-        sharedPage: Record<string, (...all: unknown[]) => unknown>;
-      };
-      return sharedPage[method]?.(...given);
-    },
-    [name, args] as const,
-  ) as Promise<Awaited<ReturnType<SharedPage[K]>>>;
-}
+const call = callsOf<SharedPage>("sharedPage");
 
 describe.each(BROWSERS)("in $name", ({ name: browserName, launch }) => {
   let browser: Browser;

@@ -1,11 +1,13 @@
 // The web over Tor from a page in real browsers, through bridge and relays: HTTPS, WebSockets, sockets with TLS, diagnosis.
 
+import { readFileSync } from "node:fs";
 import { type Bridge, createBridge } from "@allium/bridge";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import type { WebPage } from "../../packages/web/test/browser/web-page.ts";
 import { BROWSERS } from "./browsers.ts";
-import { type ScriptSite, startScriptSite } from "./script-site.ts";
+import { callsOf } from "./page-calls.ts";
+import { type ScriptSite, sourceFile, startScriptSite, strictPolicy } from "./script-site.ts";
 
 const network = inject("network");
 const { http, https } = inject("info");
@@ -18,7 +20,14 @@ beforeAll(async () => {
   bridge = createBridge({ network, listen: { host: "127.0.0.1", port: 0 } });
   bridges = [await bridge.listen()];
   await bridge.ready;
-  site = await startScriptSite("packages/web/test/browser/web-page.ts", bridges[0] as string);
+  site = await startScriptSite({
+    scripts: {
+      "/page.js": "packages/web/test/browser/web-page.ts",
+      "/worker.js": "packages/web/src/worker.ts",
+    },
+    files: { "/roots.bin": readFileSync(sourceFile("packages/core/data/roots.bin")) },
+    policy: strictPolicy(bridges[0] as string),
+  });
 });
 
 afterAll(async () => {
@@ -26,22 +35,7 @@ afterAll(async () => {
   await bridge.close();
 });
 
-/** Calls a function of the page's script. */
-function call<K extends keyof WebPage>(
-  page: Page,
-  name: K,
-  ...args: Parameters<WebPage[K]>
-): Promise<Awaited<ReturnType<WebPage[K]>>> {
-  return page.evaluate(
-    ([method, given]) => {
-      const { webPage } = globalThis as unknown as {
-        webPage: Record<string, (...all: unknown[]) => unknown>;
-      };
-      return webPage[method]?.(...given);
-    },
-    [name, args] as const,
-  ) as Promise<Awaited<ReturnType<WebPage[K]>>>;
-}
+const call = callsOf<WebPage>("webPage");
 
 describe.each(BROWSERS)("in $name", ({ launch }) => {
   let browser: Browser;

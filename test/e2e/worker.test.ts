@@ -6,7 +6,9 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import type { PageOptions, WorkerPage } from "../../packages/web/test/browser/worker-page.ts";
 import { BROWSERS } from "./browsers.ts";
-import { type Site, startWorkerSite } from "./worker-site.ts";
+import { callsOf } from "./page-calls.ts";
+import type { ScriptSite } from "./script-site.ts";
+import { startWorkerSite } from "./worker-site.ts";
 
 const MIB = 1 << 20;
 const network = inject("network");
@@ -14,7 +16,7 @@ const info = inject("info");
 const large = new URL(info.http.large.path, info.http.url).href;
 
 let bridge: Bridge;
-let site: Site;
+let site: ScriptSite;
 let bridges: string[];
 
 beforeAll(async () => {
@@ -29,22 +31,7 @@ afterAll(async () => {
   await bridge.close();
 });
 
-/** Calls a function of the page's script. */
-function call<K extends keyof WorkerPage>(
-  page: Page,
-  name: K,
-  ...args: Parameters<WorkerPage[K]>
-): Promise<Awaited<ReturnType<WorkerPage[K]>>> {
-  return page.evaluate(
-    ([method, given]) => {
-      const { workerPage } = globalThis as unknown as {
-        workerPage: Record<string, (...all: unknown[]) => unknown>;
-      };
-      return workerPage[method]?.(...given);
-    },
-    [name, args] as const,
-  ) as Promise<Awaited<ReturnType<WorkerPage[K]>>>;
-}
+const call = callsOf<WorkerPage>("workerPage");
 
 describe.each(BROWSERS)("in $name", ({ launch }) => {
   let browser: Browser;
@@ -116,7 +103,7 @@ describe.each(BROWSERS)("in $name", ({ launch }) => {
       const { circuits, stats, guards } = await call(page, "about");
       expect(circuits.length).toBeGreaterThan(0);
       expect(circuits.every(({ hops }) => hops.length === 3)).toBe(true);
-      // Fetches share connections; the socket and what was aborted have their own.
+      // The requests share a connection; the socket has one of its own.
       expect(stats.streams.opened).toBeGreaterThanOrEqual(2);
       expect(guards.guards.length).toBeGreaterThan(0);
     });

@@ -5,8 +5,14 @@ import { isTorError, type TorClientLike } from "@allium/core";
 import { createWorkerClient } from "@allium/web/remote";
 import type { DemoNetwork } from "./config.ts";
 
-export async function makeClient({ id, bridges, network }: DemoNetwork): Promise<TorClientLike> {
-  const options = { bridges, storeName: `allium-demo-${id}`, ...(network && { network }) };
+export async function makeClient({ id, bridges, network, anchors }: DemoNetwork): Promise<TorClientLike> {
+  const tls = anchors && { extraAnchors: anchors };
+  const options = {
+    bridges,
+    storeName: `allium-demo-${id}`,
+    ...(network && { network }),
+    ...(tls && { tls }),
+  };
   const client = new URLSearchParams(location.search).has("page") ? undefined : await inWorker(options);
   // Left on the page for whoever looks.
   document.body.dataset.client = client === undefined ? "page" : "worker";

@@ -10,6 +10,14 @@ export interface DemoNetwork {
   readonly network?: NetworkConfig;
   /** Addresses offered for a click. */
   readonly suggestions: readonly string[];
+  /** WebSocket servers that give back what they are sent. */
+  readonly echoes: readonly string[];
+  /** Answers with JSON `{ "IsTor": boolean, "IP": string }` about who asks. */
+  readonly whoami: string;
+  /** Roots, as PEM, that sites of this network are certified by and nobody else trusts. */
+  readonly anchors?: readonly string[];
+  /** Where whole sites can be looked at: what to put before an address, encoded as a component of a URL. */
+  readonly viewer?: string;
 }
 
 export interface DemoConfig {

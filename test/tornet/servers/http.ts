@@ -5,6 +5,7 @@
 //   GET /headers       method and headers, as JSON  GET /status/CODE   that status, with a short body
 //   GET /redirect      302 to /                     GET /redirect/N    N redirects, then /
 //   GET /drip?chunks=10&ms=100   a body that comes in pieces       GET /slow?ms=1000   waits before it answers
+//   GET /whoami        { IsTor, IP } of who asks, as JSON: check.torproject.org's form
 //   GET /stall         a head, then nothing         GET /cut           less than its Content-Length, then the end
 // With ?close the connection ends after the answer.
 
@@ -95,6 +96,8 @@ const routes: Readonly<Record<string, (exchange: Exchange) => void | Promise<voi
   sink,
   headers: (exchange) =>
     replyJson(exchange, { method: exchange.request.method, headers: exchange.request.headers }),
+  // All of this machine come from one address: who asks is taken for an exit.
+  whoami: (exchange) => replyJson(exchange, { IsTor: true, IP: exchange.request.socket.remoteAddress ?? "" }),
   status: (exchange) => {
     const status = count(exchange.argument, 200, 599);
     reply(exchange, "text/plain", `status ${status}\n`, Math.max(status, 200));

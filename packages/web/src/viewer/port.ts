@@ -27,6 +27,8 @@ export class FetchOnlyClient extends TypedEventTarget<TorClientEvents> implement
   readonly ready = refuse;
   readonly resolve = refuse;
   readonly stats = refuse;
+  readonly check = refuse;
+  readonly diagnose = refuse;
   readonly #fetch: TorViewLike["fetch"];
 
   constructor(fetch: TorViewLike["fetch"]) {
@@ -39,6 +41,9 @@ export class FetchOnlyClient extends TypedEventTarget<TorClientEvents> implement
     return this.#fetch(input, init);
   }
 
+  get WebSocket(): never {
+    throw refusal();
+  }
   connect(): never {
     throw refusal();
   }
