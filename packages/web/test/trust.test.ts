@@ -25,12 +25,21 @@ describe("trustOf", () => {
     vi.stubGlobal("location", { href: url.replace("roots.bin", "some/page.html") });
     onTestFinished(() => void vi.unstubAllGlobals());
     expect((await trustOf({ roots: "../roots.bin" }).roots?.())?.length).toBe(5);
+    expect((await trustOf({}).roots?.())?.length).toBe(5);
   });
 
   it("fails where the server has none, and keeps what brings them by itself", async () => {
     await expect(trustOf({ roots: await serving(404, "no") }).roots?.()).rejects.toThrow("404");
     const roots = async () => new Uint8Array(1);
     expect(trustOf({ roots }).roots).toBe(roots);
+  });
+
+  it("has no roots by itself where there is no origin to ask", () => {
+    for (const href of [undefined, "blob:https://a.example/uuid"]) {
+      vi.stubGlobal("location", href && { href });
+      expect(trustOf({ pins: {} })).toEqual({ pins: {} });
+    }
+    vi.unstubAllGlobals();
   });
 
   it("refuses at once what is no address", () => {
