@@ -43,10 +43,21 @@ async function drain(response: Response): Promise<{ bytes: number; sha256: strin
 async function follow(response: Response, small: string): Promise<Failover> {
   const error: unknown = await drain(response).catch((thrown) => thrown);
   const lost = Date.now();
-  await tor.ready();
-  const ready = Date.now();
-  await (await tor.isolate("kept").fetch(small)).arrayBuffer();
+  const ready = await whileLost(async () => tor.ready());
+  await whileLost(async () => (await tor.isolate("kept").fetch(small)).arrayBuffer());
   return { code: isTorError(error) ? error.code : String(error), lost, ready, fetched: Date.now() };
+}
+
+/** A page that is unloaded may answer once more before it is gone. @returns when it was done */
+async function whileLost(use: () => Promise<unknown>): Promise<number> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await use();
+      return Date.now();
+    } catch (error) {
+      if (tries === 3 || !isTorError(error) || error.code !== "ALLIUM_E_REMOTE_LOST") throw error;
+    }
+  }
 }
 
 const page = {
