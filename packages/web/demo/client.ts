@@ -2,17 +2,13 @@
 // started, or where `?page` asks for it.
 
 import { isTorError, type TorClientLike } from "@allium/core";
+import { rootsUrl } from "@allium/core/roots";
 import { createWorkerClient } from "@allium/web/remote";
 import type { DemoNetwork } from "./config.ts";
 
 export async function makeClient({ id, bridges, network, anchors }: DemoNetwork): Promise<TorClientLike> {
-  const tls = anchors && { extraAnchors: anchors };
-  const options = {
-    bridges,
-    storeName: `allium-demo-${id}`,
-    ...(network && { network }),
-    ...(tls && { tls }),
-  };
+  const tls = { roots: rootsUrl(), ...(anchors && { extraAnchors: anchors }) };
+  const options = { bridges, tls, storeName: `allium-demo-${id}`, ...(network && { network }) };
   const client = new URLSearchParams(location.search).has("page") ? undefined : await inWorker(options);
   // Left on the page for whoever looks.
   document.body.dataset.client = client === undefined ? "page" : "worker";
