@@ -136,7 +136,7 @@ describe.each(BROWSERS)("a route in $name", ({ name, launch }) => {
         headers: {
           accept: "*/*",
           "accept-encoding": "gzip, deflate",
-          connection: "close",
+          connection: "keep-alive",
           host: `api.tornet.test:${target.port}`,
           "x-key": "1",
         },

@@ -102,10 +102,15 @@ describe("layering", () => {
   });
 });
 
-it("lets a client run in a service worker: nothing is imported late, no worker is made", () => {
-  const sources = ["packages/core/src", "packages/web/src"].flatMap((folder) => listFiles(folder, ".ts"));
+it("lets a client run in a service worker: nothing is imported late, no worker is made, no script must be a module", () => {
+  const sources = ["packages/core/src", "packages/web/src"]
+    .flatMap((folder) => listFiles(folder, ".ts"))
+    // An entry of its own, for modules.
+    .filter((file) => file !== "packages/core/src/roots/index.ts");
   const code = (file: string) => readText(file).replace(/^\s*(\/\/|\/?\*).*$/gm, "");
-  const wrong = sources.filter((file) => /(?<!\.|async )\bimport\(|\bnew (Shared)?Worker\(/.test(code(file)));
+  // Methods of that name have a parameter with a type.
+  const late = /(?<!\.)\bimport(?:\.meta\b|\((?!\w+: ))|\bnew (Shared)?Worker\(/;
+  const wrong = sources.filter((file) => late.test(code(file)));
   expect(wrong).toEqual([]);
 });
 
