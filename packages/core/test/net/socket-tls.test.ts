@@ -80,6 +80,9 @@ describe('secureTransport "on"', () => {
     ["an empty protocol name", { secureTransport: "on", alpn: [""] }],
     ["a protocol name of 256 bytes", { secureTransport: "on", alpn: ["a".repeat(256)] }],
     ["a protocol name that is not ASCII", { secureTransport: "on", alpn: ["ü"] }],
+    ["a protocol name alone", { secureTransport: "on", alpn: "h2" }],
+    ["a protocol that is no text", { secureTransport: "on", alpn: [["h2"]] }],
+    ["more protocol names than fit a hello", { secureTransport: "on", alpn: Array(65).fill("x") }],
   ])("refuses %s", (_, options) => {
     const { opener: from } = opener(scriptedStream([], "open"));
     expect(() => connect(from, address, options)).toThrow(

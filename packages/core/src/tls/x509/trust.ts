@@ -20,8 +20,8 @@ export interface TrustOptions {
   /** Certificates of CAs to be trusted besides: PEM text, which may hold several, or DER. How long they hold plays no part. */
   readonly extraAnchors?: readonly (string | Uint8Array)[] | undefined;
   /**
-   * By host as a URL has it (lower-case ASCII; IPv6 without brackets), or `*.example.com` for all names below one: SHA-256 of SubjectPublicKeyInfos in base64, of
-   * which one must be in the verified path. The nearest entry counts.
+   * By host as a URL has it (lower-case ASCII; IPv6 without brackets), or `*.example.com` for all names below one: SHA-256
+   * of SubjectPublicKeyInfos in base64, of which one must be in the verified path. The nearest entry counts.
    */
   readonly pins?: Readonly<Record<string, readonly string[]>> | undefined;
 }
