@@ -58,8 +58,10 @@ export async function check(
 async function boundedText(response: Response): Promise<string> {
   let text = "";
   const decoder = new TextDecoder();
-  for await (const piece of response.body ?? []) {
-    text += decoder.decode(piece, { stream: true });
+  // Not every browser can iterate over a stream.
+  const reader = response.body?.getReader();
+  for (let read = await reader?.read(); read?.value !== undefined; read = await reader?.read()) {
+    text += decoder.decode(read.value, { stream: true });
     if (text.length > MAX_ANSWER) return "";
   }
   return text;

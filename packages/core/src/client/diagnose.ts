@@ -3,9 +3,10 @@
 
 import { withTimeout } from "../base/abort.ts";
 import { toHex } from "../base/encoding.ts";
-import { badApiUsage, isTorError, TorError, type TorErrorKind, toTorError } from "../base/errors.ts";
+import { isTorError, TorError, type TorErrorKind, toTorError } from "../base/errors.ts";
 import type { Clock } from "../base/ports.ts";
 import { randomBytes } from "../base/random.ts";
+import { checkDestination, parseUrl } from "../net/fetch-request.ts";
 import type { TorSocket } from "../net/socket-api.ts";
 import type { Phase } from "./status.ts";
 
@@ -63,9 +64,7 @@ export async function diagnose(
   clock: Clock,
   { url, timeout: ms = TIMEOUT, signal }: DiagnoseOptions,
 ): Promise<Diagnosis> {
-  if (url !== undefined && !URL.canParse(String(url)))
-    throw badApiUsage("ALLIUM_E_FETCH_URL", "not an absolute URL");
-  const site = url === undefined ? undefined : new URL(url);
+  const site = url === undefined ? undefined : siteOf(String(url));
   const begun = clock.monotonic();
   const times = new Map<Layer, number>();
   const reached = (layer: Layer) => times.set(layer, Math.round(clock.monotonic() - begun));
@@ -78,6 +77,13 @@ export async function diagnose(
     if (signal?.aborted || failure.kind === "bad-api-usage") throw thrown;
     return report(failure, times, site, failingLayer(failure, times, client.status.phase));
   }
+}
+
+/** What fetch would refuse is not connected to either. */
+function siteOf(text: string): URL {
+  const site = parseUrl(text);
+  checkDestination(site);
+  return site;
 }
 
 async function tryAll(

@@ -47,12 +47,12 @@ const BUSY: ReadonlySet<TorErrorCode> = new Set<TorErrorCode>([
 ]);
 
 export class ExitTries {
-  readonly #pool: Pick<CircuitPool, "acquire" | "retire">;
+  readonly #pool: Pick<CircuitPool, "acquire" | "retire" | "era">;
   readonly #clock: Clock;
   /** Exits without room, and the monotonic time until which they are left alone. */
   readonly #busy = new Map<string, number>();
 
-  constructor(pool: Pick<CircuitPool, "acquire" | "retire">, clock: Clock) {
+  constructor(pool: Pick<CircuitPool, "acquire" | "retire" | "era">, clock: Clock) {
     this.#pool = pool;
     this.#clock = clock;
   }
@@ -63,10 +63,11 @@ export class ExitTries {
     target: ExitTarget,
     operation: (pooled: PooledCircuit) => Promise<T>,
   ): Promise<{ readonly result: T; readonly circuitId: number }> {
+    const dated = { ...request, era: this.#pool.era };
     const failed = new Set<string>();
     let failure: TorError | undefined;
     for (let tries = 1; ; tries++) {
-      const pooled = await this.#acquire(request, target, failed, failure);
+      const pooled = await this.#acquire(dated, target, failed, failure);
       try {
         return { result: await operation(pooled), circuitId: pooled.circuit.id };
       } catch (thrown) {
@@ -87,13 +88,13 @@ export class ExitTries {
   }
 
   async #acquire(
-    { isolation, signal }: ExitRequest,
+    { isolation, signal, era }: ExitRequest & { readonly era: number },
     target: ExitTarget,
     failed: ReadonlySet<string>,
     failure: TorError | undefined,
   ): Promise<PooledCircuit> {
     const acquire = (avoidExits: ReadonlySet<string>) =>
-      this.#pool.acquire({ target, isolation: isolation ?? "", avoidExits, signal });
+      this.#pool.acquire({ target, isolation: isolation ?? "", era, avoidExits, signal });
     try {
       const busy = this.#busyExits();
       if (busy.length === 0) return await acquire(failed);

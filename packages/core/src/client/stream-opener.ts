@@ -26,7 +26,7 @@ export interface StreamInfo {
 }
 
 export interface StreamOpenerOptions {
-  readonly pool: Pick<CircuitPool, "acquire" | "retire">;
+  readonly pool: Pick<CircuitPool, "acquire" | "retire" | "era">;
   readonly clock: Clock;
   readonly allowPrivateAddresses: boolean;
   /** Whether data may go out before the exit is connected. */

@@ -4,6 +4,7 @@ import { badApiUsage } from "../base/errors.ts";
 import type { ResolvedAddress } from "../circuit/api.ts";
 import type { NameResolver, SocketOpener, StreamOpener } from "../net/api.ts";
 import type { Fetcher, TorFetchInit } from "../net/fetch.ts";
+import { TorFetchError } from "../net/fetch-error.ts";
 import { parseDestination } from "../net/host.ts";
 import { SecureStreams, type TlsSettings } from "../net/secure.ts";
 import { connect } from "../net/socket.ts";
@@ -40,7 +41,7 @@ export class TorView implements TorViewLike {
   }
 
   /** `fetch` over Tor. @throws a TypeError with `kind` and `code`, or the signal's reason */
-  fetch(input: string | URL | Request, init?: TorFetchInit): Promise<Response> {
+  async fetch(input: string | URL | Request, init?: TorFetchInit): Promise<Response> {
     return this.#parts.fetcher.fetch(input, init, this.#within(init?.isolation));
   }
 
@@ -65,8 +66,10 @@ export class TorView implements TorViewLike {
     return new TorView(this.#parts, nestedKeys(this.#keys, key));
   }
 
-  /** As JSON, so that no two lists of keys read the same. */
+  /** As JSON, so that no two lists of keys read the same; of anything but text it could lose what tells them apart. */
   #within(isolation: string | undefined): string {
+    if (typeof (isolation ?? "") !== "string")
+      throw new TorFetchError(badApiUsage("ALLIUM_E_BAD_ISOLATION_KEY", "an isolation key is a text"));
     return JSON.stringify([this.#keys, isolation ?? null]);
   }
 }

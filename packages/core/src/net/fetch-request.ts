@@ -51,7 +51,8 @@ export async function prepareRequest(
   return { url, method, headers, body, redirect, integrity };
 }
 
-function parseUrl(text: string): URL {
+/** @throws TorError `bad-api-usage` */
+export function parseUrl(text: string): URL {
   if (!URL.canParse(text)) throw badApiUsage("ALLIUM_E_FETCH_URL", "not an absolute URL");
   return new URL(text);
 }

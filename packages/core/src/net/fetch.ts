@@ -67,11 +67,12 @@ export class Fetcher {
     isolation: string | undefined = init.isolation,
   ): Promise<Response> {
     const signal = signalOf(input, init);
+    const { era } = this.#pool;
     let request: PreparedRequest | undefined;
     try {
       throwIfAborted(signal);
       request = await abortable(prepareRequest(input, init), signal);
-      return await this.#follow(request, { isolation, signal, onProgress: init.onProgress });
+      return await this.#follow(request, { isolation, signal, era, onProgress: init.onProgress });
     } catch (error) {
       const rejection = fetchRejection(error, signal);
       // Whoever feeds a body that will not be sent is told so; one that is being sent is locked and told elsewhere.
@@ -112,13 +113,13 @@ export class Fetcher {
   }
 
   async #send({ url, method, headers, body }: FetchRequest, context: Context): Promise<HttpResponse> {
-    const { isolation, signal, onProgress } = context;
+    const { isolation, signal, era, onProgress } = context;
     // A name has been lower-cased and turned into ASCII by the URL; brackets belong to the URL alone.
     const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
     const origin = { secure: url.protocol === "https:", hostname, port: portOf(url) };
     const head = { method, target: url.pathname + url.search, host: url.host, fields: [...headers] };
     const request = { head, body: body && onProgress ? withProgress(body, onProgress) : body };
-    const response = await this.#pool.request(origin, isolation, request, signal);
+    const response = await this.#pool.request(origin, isolation, request, signal, era);
     return { ...response, body: response.body && readAhead(response.body) };
   }
 
@@ -136,6 +137,8 @@ function givenStream(input: string | URL | Request, init: TorFetchInit): Readabl
 
 interface Context {
   readonly isolation: string | undefined;
+  /** When it began; see ConnectionPool. */
+  readonly era: number;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: TorFetchInit["onProgress"];
 }

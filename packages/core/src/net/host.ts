@@ -17,8 +17,10 @@ function badAddress(message: string) {
 
 /** `"host:port"`, `"[ipv6]:port"` or both apart. @throws TorError `bad-api-usage` */
 export function parseDestination(address: string | { hostname: string; port: number }): Destination {
-  if (typeof address !== "string")
-    return { hostname: normalizeHost(address.hostname), port: checkPort(address.port) };
+  if (typeof address !== "string") {
+    const { hostname, port } = Object(address);
+    return { hostname: normalizeHost(hostname), port: checkPort(port) };
+  }
   const match = /^(\[[^\]]*\]|[^:]+):([0-9]{1,5})$/.exec(address);
   if (match === null) throw badAddress('the address is not "host:port"');
   return { hostname: normalizeHost(match[1] as string), port: checkPort(Number(match[2])) };
@@ -31,7 +33,8 @@ function checkPort(port: number): number {
 }
 
 /** The URL parser's reading of a host: IDNA, lower case, one form for each IP address. */
-function normalizeHost(hostname: string): string {
+function normalizeHost(hostname: unknown): string {
+  if (typeof hostname !== "string") throw badAddress("the host is not a text");
   const host = hostname.includes(":") && !hostname.startsWith("[") ? `[${hostname}]` : hostname;
   const url = `http://${host}/`;
   // What ends a host in a URL would otherwise be cut off without a word.

@@ -2,7 +2,7 @@
 // is held in memory as a whole. Deviation: metadata without any digest that could be checked are refused, where browsers
 // let everything through.
 
-import { concat } from "../base/bytes.ts";
+import { Writer } from "../base/bytes.ts";
 import { toBase64Unpadded } from "../base/encoding.ts";
 import { badApiUsage, TorError } from "../base/errors.ts";
 import type { HttpBody } from "./http/exchange.ts";
@@ -38,16 +38,14 @@ export function parseIntegrity(metadata: string): Integrity | undefined {
 
 /** The same body once all of it has come and is the right one. @throws TorError where it is not */
 export async function checkedBody(body: HttpBody | undefined, integrity: Integrity): Promise<HttpBody> {
-  const pieces: Uint8Array[] = [];
-  let left = MAX_CHECKED;
+  const whole = new Writer();
   for (let bytes = await body?.next(); bytes !== undefined; bytes = await body?.next()) {
-    pieces.push(bytes);
-    left -= bytes.length;
-    if (left < 0) {
+    whole.bytes(bytes);
+    if (whole.length > MAX_CHECKED) {
       throw new TorError("limit", "ALLIUM_E_FETCH_INTEGRITY", `more than ${MAX_CHECKED} bytes to be checked`);
     }
   }
-  const all = concat(...pieces);
+  const all = whole.finish();
   const digest = new Uint8Array(await crypto.subtle.digest(integrity.algorithm, all));
   if (!integrity.digests.includes(toBase64Unpadded(digest))) {
     throw new TorError(

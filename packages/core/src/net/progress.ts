@@ -23,7 +23,12 @@ export function told(
         const { done, value } = await reader.read();
         if (done) return controller.close();
         loaded += value.length;
-        tell({ direction, loaded, ...(total !== undefined && { total }) });
+        try {
+          tell({ direction, loaded, ...(total !== undefined && { total }) });
+        } catch (error) {
+          await reader.cancel(error).catch(() => {});
+          throw error;
+        }
         controller.enqueue(value);
       },
       cancel: (reason) => reader.cancel(reason),

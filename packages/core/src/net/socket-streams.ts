@@ -67,7 +67,10 @@ export class Socket implements TorSocket {
     return new Socket({
       ...this.#parts,
       secureTransport: "on",
-      open: async (signal) => secure(await handedOver, signal),
+      open: async (signal) => {
+        onAbort(signal, (error) => this.#abort.abort(error));
+        return secure(await handedOver, signal);
+      },
     });
   }
 

@@ -49,9 +49,17 @@ export function socketDestination(
   return { ...destination, secureTransport, serverName, alpn: checkAlpn(alpn) };
 }
 
+/** More would not fit a ClientHello. */
+const MAX_PROTOCOLS = 64;
+
 /** RFC 7301 3.1: names of 1 to 255 bytes; here in ASCII, as all registered ones are but GREASE. */
 function checkAlpn(alpn: readonly string[] | undefined): readonly string[] | undefined {
-  if (alpn !== undefined && !alpn.every((name) => /^[\x21-\x7e]{1,255}$/.test(name)))
-    throw badApiUsage("ALLIUM_E_SOCKET_TLS", "alpn must be a list of protocol names");
-  return alpn;
+  if (alpn === undefined) return undefined;
+  const isName = (name: unknown) => typeof name === "string" && /^[\x21-\x7e]{1,255}$/.test(name);
+  if (!Array.isArray(alpn) || alpn.length > MAX_PROTOCOLS || !alpn.every(isName))
+    throw badApiUsage(
+      "ALLIUM_E_SOCKET_TLS",
+      `alpn must be a list of at most ${MAX_PROTOCOLS} protocol names`,
+    );
+  return [...alpn];
 }

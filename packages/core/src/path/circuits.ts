@@ -33,6 +33,8 @@ export interface CircuitRequest {
   readonly target: ExitTarget;
   /** Requests with different keys never share a circuit. */
   readonly isolation: string;
+  /** The pool's `era` when what asks began, now unless given: after a `retireAll` since it shares nothing with what began later. */
+  readonly era?: number;
   /** RSA identities (hex) of exits that already failed this request. */
   readonly avoidExits?: ReadonlySet<string>;
   readonly signal?: AbortSignal | undefined;
@@ -82,11 +84,17 @@ export class CircuitPool {
   readonly #entries = new Set<Entry>();
   readonly #closing = new AbortController();
   #stopSweep: (() => void) | undefined;
+  #era = 0;
   /** Resolved, and replaced, when what requests wait for may have changed. */
   #changed: Deferred<void> = deferred();
 
   constructor(options: CircuitPoolOptions) {
     this.#options = options;
+  }
+
+  /** How often all circuits were left by `retireAll`. */
+  get era(): number {
+    return this.#era;
   }
 
   /** Whether any circuit carries streams. */
@@ -97,7 +105,8 @@ export class CircuitPool {
   /** A circuit for this request: one in use under its key, one built ahead, or a new one. Tries again as `retry` says. */
   acquire(request: CircuitRequest): Promise<PooledCircuit> {
     this.#options.onRequest?.(request.target);
-    return this.#retrying(request.signal, () => this.#firstComplete(request));
+    const dated = { ...request, era: request.era ?? this.#era };
+    return this.#retrying(request.signal, () => this.#firstComplete(dated));
   }
 
   /** Sees to it that a circuit to `target` is open that no request has used. */
@@ -128,12 +137,13 @@ export class CircuitPool {
 
   /** Lets no more streams onto any circuit of now, but those of requests that wait for it already. */
   retireAll(): void {
-    for (const entry of [...this.#entries]) this.#retire(entry);
+    this.#era++;
+    this.#retireEntries();
   }
 
-  /** As `retireAll`, and what is being built is given up, without blame: requests that wait for it have others built. */
+  /** Lets go of all circuits of now, and what is being built is given up, without blame: requests that wait for it have others built. */
   startOver(): void {
-    this.retireAll();
+    this.#retireEntries();
     const building = [...this.#entries].filter(({ circuit }) => circuit === undefined);
     for (const entry of building) this.#entries.delete(entry);
     this.#change();
@@ -166,7 +176,7 @@ export class CircuitPool {
 
   #takeFrom(fitting: readonly Entry[], request: CircuitRequest): Entry | undefined {
     const entry =
-      fitting.find(({ isolation }) => isolation === request.isolation) ??
+      fitting.find(({ isolation }) => isolation === this.#keyOf(request)) ??
       fitting.find(({ isolation }) => isolation === undefined);
     return entry === undefined ? undefined : this.#claim(entry, request);
   }
@@ -201,8 +211,12 @@ export class CircuitPool {
     this.#changed = deferred();
   }
 
-  #claim(entry: Entry, { isolation }: CircuitRequest): Entry {
-    entry.isolation = isolation;
+  #keyOf({ isolation, era }: CircuitRequest): string {
+    return era === this.#era ? isolation : JSON.stringify([era, isolation]);
+  }
+
+  #claim(entry: Entry, request: CircuitRequest): Entry {
+    entry.isolation = this.#keyOf(request);
     entry.dirtySince ??= this.#options.clock.monotonic();
     return entry;
   }
@@ -298,6 +312,10 @@ export class CircuitPool {
     return entry.dirtySince === undefined
       ? now - entry.since > entry.unusedLifetime
       : now - entry.dirtySince > this.#options.maxDirtiness;
+  }
+
+  #retireEntries(): void {
+    for (const entry of [...this.#entries]) this.#retire(entry);
   }
 
   #retire(entry: Entry): void {

@@ -101,8 +101,11 @@ describe("diagnose", () => {
     const { client } = patient("ready", failure("aborted", "ALLIUM_E_ABORTED"));
     const signal = AbortSignal.abort();
     await expect(diagnose(client, new ManualClock(), { signal })).rejects.toMatchObject({ kind: "aborted" });
-    await expect(diagnose(client, new ManualClock(), { url: "nowhere" })).rejects.toMatchObject({
-      code: "ALLIUM_E_FETCH_URL",
-    });
+    for (const [url, code] of [
+      ["nowhere", "ALLIUM_E_FETCH_URL"],
+      ["ftp://example.com/", "ALLIUM_E_FETCH_SCHEME"],
+      ["http://example.com:25/", "ALLIUM_E_FETCH_PORT"],
+    ] as const)
+      await expect(diagnose(client, new ManualClock(), { url })).rejects.toMatchObject({ code });
   });
 });

@@ -28,6 +28,7 @@ function bench(refusals: readonly Refusal[] = []) {
     ready: async () => {},
     onStream: (info) => infos.push(info),
     pool: {
+      era: 0,
       async acquire() {
         const circuit = fakeCircuit([]);
         const [kind, code] = refusals[circuits.length] ?? [];

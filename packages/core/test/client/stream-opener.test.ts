@@ -63,6 +63,9 @@ function bench(refusals: readonly [TorErrorKind, TorErrorCode][] = [], exits = 9
     ready: () => isReady,
     onStream: (info) => infos.push(info),
     pool: {
+      get era() {
+        return circuits.length;
+      },
       async acquire(request) {
         requests.push({ ...request, avoidExits: new Set(request.avoidExits) });
         if ((request.avoidExits?.size ?? 0) >= exits) throw NO_PATH;
@@ -91,6 +94,12 @@ describe("opening a stream", () => {
     await open();
     expect(requests).toMatchObject([{ target: { port: 443, family: 4 }, isolation: "shop" }]);
     expect(circuits[0]?.asked).toEqual(["example.com:443"]);
+  });
+
+  it("says when it began at every try, so that none goes where later streams go", async () => {
+    const { open, requests } = bench([COLLAPSE, COLLAPSE]);
+    await open();
+    expect(requests.map(({ era }) => era)).toEqual([0, 0, 0]);
   });
 
   it("tells its life without its destination", async () => {

@@ -341,6 +341,17 @@ describe("isolation", () => {
     expect(requests).toHaveLength(1);
   });
 
+  it("takes a key that is a text, or none: others could read the same", async () => {
+    for (const key of [Symbol("a"), {}, Number.NaN] as unknown as string[]) {
+      const { client } = bench();
+      const fetched = client.fetch("http://example.com/", { isolation: key });
+      const { opened } = client.connect("example.com:80", { isolation: key });
+      for (const asked of [fetched, opened, client.resolve("example.com", { isolation: key })])
+        await expect(asked).rejects.toMatchObject({ code: "ALLIUM_E_BAD_ISOLATION_KEY" });
+      await expect(fetched).rejects.toBeInstanceOf(TypeError);
+    }
+  });
+
   it("wants a key", () => {
     const { client } = bench();
     for (const key of ["", undefined as unknown as string]) {

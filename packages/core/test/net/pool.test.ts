@@ -125,6 +125,20 @@ describe("clear", () => {
     expect(opened.map(({ isOpen }) => isOpen)).toEqual([false, false, true]);
   });
 
+  it("parts what is sent again, or has waited, from all that is asked later", async () => {
+    const { ask, opened, openings, pool } = bench();
+    const old = Array.from({ length: 7 }, () => ask({ isolation: "a" }));
+    await settle();
+    pool.clear();
+    ask({ isolation: "a" });
+    opened[0]?.requests[0]?.fail(failure("ALLIUM_E_HTTP_UNPROCESSED"));
+    await settle();
+    const now = openings.slice(6).map(({ isolation }) => isolation);
+    expect(now.sort()).toEqual(['[0,"a"]', '[0,"a"]', "a"]);
+    for (const { requests } of opened) requests[0]?.answer();
+    expect((await Promise.all(old)).length).toBe(7);
+  });
+
   it("keeps what is being opened from requests that come later", async () => {
     const { ask, opened, openings, gates, pool } = bench({ slow: true });
     ask();

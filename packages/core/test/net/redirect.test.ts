@@ -157,6 +157,20 @@ describe("redirects", () => {
     expect(await manual.text()).toBe("moved");
   });
 
+  it("held back until all is left share nothing with what is asked since", async () => {
+    let release = () => {};
+    web.handlers["/from"] = (_, response) => {
+      release = () => response.writeHead(302, { Location: "/end?who" }).end();
+    };
+    const old = web.get("http://site.example/from", { isolation: "key" });
+    await expect.poll(() => web.opener.requests.length).toBe(1);
+    web.fetcher.clear();
+    await (await web.get("http://site.example/end", { isolation: "key" })).text();
+    release();
+    await (await old).text();
+    expect(web.opener.requests.map(({ isolation }) => isolation)).toEqual(["key", "key", '[0,"key"]']);
+  });
+
   it("that name no place are the answer", async () => {
     web.handlers["/from"] = (_, response) => response.writeHead(302).end("nowhere");
     expect(await (await web.get("http://site.example/from")).text()).toBe("nowhere");

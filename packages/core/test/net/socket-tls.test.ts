@@ -4,7 +4,7 @@
 import { describe, expect, it } from "vitest";
 import { TorError } from "../../src/base/errors.ts";
 import type { TorStream } from "../../src/circuit/api.ts";
-import type { SecureRequest, SecureStream, SocketOpener } from "../../src/net/api.ts";
+import type { SecureRequest, SecureStream, SocketOpener, StreamRequest } from "../../src/net/api.ts";
 import { connect } from "../../src/net/socket.ts";
 import type { TorSocket } from "../../src/net/socket-api.ts";
 import { rejection, type ScriptedStream, scriptedStream } from "./streams.ts";
@@ -80,6 +80,9 @@ describe('secureTransport "on"', () => {
     ["an empty protocol name", { secureTransport: "on", alpn: [""] }],
     ["a protocol name of 256 bytes", { secureTransport: "on", alpn: ["a".repeat(256)] }],
     ["a protocol name that is not ASCII", { secureTransport: "on", alpn: ["ü"] }],
+    ["a protocol name alone", { secureTransport: "on", alpn: "h2" }],
+    ["a protocol that is no text", { secureTransport: "on", alpn: [["h2"]] }],
+    ["more protocol names than fit a hello", { secureTransport: "on", alpn: Array(65).fill("x") }],
   ])("refuses %s", (_, options) => {
     const { opener: from } = opener(scriptedStream([], "open"));
     expect(() => connect(from, address, options)).toThrow(
@@ -157,6 +160,21 @@ describe("startTls", () => {
     controller.abort();
     expect(await rejection(secured.closed)).toMatchObject({ kind: "aborted" });
     await expect.poll(() => stream.closedWith.length).toBe(1);
+  });
+
+  it("gives up by the caller's signal what the first socket was still opening", async () => {
+    let signal: AbortSignal | undefined;
+    const { opener: from } = opener(scriptedStream([], "open"));
+    const openStream = (request: StreamRequest) => {
+      signal = request.signal;
+      return new Promise<never>(() => {});
+    };
+    const controller = new AbortController();
+    const options = { secureTransport: "starttls" as const, signal: controller.signal };
+    const secured = connect({ ...from, openStream }, address, options).startTls();
+    controller.abort();
+    expect(await rejection(secured.closed)).toMatchObject({ kind: "aborted" });
+    expect(signal?.aborted).toBe(true);
   });
 
   it("fails as the socket did that could not be opened", async () => {

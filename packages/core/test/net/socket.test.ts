@@ -254,6 +254,8 @@ describe("connect refuses", () => {
     ["half an IPv6 address", { hostname: "[::1", port: 80 }],
     ["a host of 300 bytes", { hostname: `${"a".repeat(50)}.`.repeat(6), port: 80 }],
   ];
+  const nothing = [undefined, null, {}, { port: 80 }, { hostname: ["a.example"], port: 80 }];
+  for (const [i, wrong] of nothing.entries()) addresses.push([`no address, ${i}`, wrong as never]);
   for (const [what, wrong] of addresses) {
     it(what, () => {
       expect(() => connect(nobody, wrong)).toThrow(

@@ -195,6 +195,24 @@ describe("a circuit", () => {
     await finish();
     expect((await before).circuit).not.toBe((await after).circuit);
   });
+
+  it("goes after retireAll to nobody who has asked since, where one who asked before takes it", async () => {
+    const { pool, acquire, builds, clock } = bench();
+    const before = acquire();
+    await settle();
+    pool.retireAll();
+    builds[0]?.reject(new TorError("circuit-collapse", "ALLIUM_E_TEST", "broken"));
+    await settle();
+    clock.advance(1000);
+    await settle();
+    const after = acquire();
+    await settle();
+    const circuits = [fakeCircuit([]), fakeCircuit([])];
+    for (const [i, circuit] of circuits.entries()) builds[1 + i]?.resolve(circuit);
+    expect([(await before).circuit, (await after).circuit]).toEqual(circuits);
+    expect((await acquire({ era: 0 })).circuit).toBe(circuits[0]);
+    expect((await acquire()).circuit).toBe(circuits[1]);
+  });
 });
 
 describe("a request whose circuit is not complete", () => {

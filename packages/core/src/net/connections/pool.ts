@@ -1,5 +1,5 @@
 // Connections that are kept and used again (RFC 9110 7.6.1, RFC 9112 9.3): by requests to the same origin under the same
-// isolation key, and by no others. None is used for new requests longer than a circuit would be.
+// isolation key, of the same time between two `clear`s, and by no others. None is used for new requests longer than a circuit would be.
 // Not here: how a connection is opened, and what is spoken on it.
 
 import { onAbort, throwIfAborted } from "../../base/abort.ts";
@@ -36,21 +36,31 @@ export class ConnectionPool {
   /** Those of before `clear` besides, until their requests are over. */
   readonly #sites = new Set<Site>();
   #sweep: Timer | undefined;
+  /** How often it was cleared. */
+  #era = 0;
   #closedWith: TorError | undefined;
 
   constructor(options: PoolOptions) {
     this.#options = options;
   }
 
+  /** What `request` is told of requests that go on with something begun now. */
+  get era(): number {
+    return this.#era;
+  }
+
   /**
    * Sends the request on a kept connection or a new one. It is sent once more only where that can do no harm: nothing of it
    * reached the server, or the method is idempotent and a kept connection ended before the answer began.
+   * @param era when it began: after a `clear` since then it shares nothing with what began later, so that no server ties the
+   *   two together by an answer that it holds back, say a redirect
    */
   async request(
     origin: Origin,
     isolation: string | undefined,
     request: HttpRequest,
     signal: AbortSignal | undefined,
+    era = this.#era,
   ): Promise<HttpResponse> {
     const { body } = request;
     let opened = false;
@@ -62,7 +72,7 @@ export class ConnectionPool {
       },
     };
     for (let left = MAX_TRIES - 1; ; left--) {
-      const site = this.#site(origin, isolation);
+      const site = this.#site(origin, isolation, era);
       try {
         return await this.#send(site, { ...request, body: noted }, signal);
       } catch (error) {
@@ -77,6 +87,7 @@ export class ConnectionPool {
 
   /** Lets new requests have new connections; what is under way goes on. */
   clear(): void {
+    this.#era++;
     this.#current.clear();
     for (const site of this.#sites) site.retire();
     this.#changed();
@@ -89,15 +100,16 @@ export class ConnectionPool {
     this.#changed();
   }
 
-  #site(origin: Origin, isolation: string | undefined): Site {
+  #site(origin: Origin, isolation: string | undefined, era: number): Site {
     if (this.#closedWith !== undefined) throw this.#closedWith;
-    const key = JSON.stringify([isolation ?? null, origin.secure, origin.hostname, origin.port]);
+    const keyNow = () => (era === this.#era ? isolation : JSON.stringify([era, isolation ?? null]));
+    const key = JSON.stringify([keyNow() ?? null, origin.secure, origin.hostname, origin.port]);
     const known = this.#current.get(key);
     if (known !== undefined) return known;
     const { clock, maxAge, open } = this.#options;
     const site = new Site({
       ...{ origin, clock, maxAge },
-      open: (signal) => open(origin, isolation, signal),
+      open: (signal) => open(origin, keyNow(), signal),
       mayOpen: () => this.#makeRoom(),
       changed: () => this.#changed(),
     });

@@ -16,7 +16,7 @@ export interface HttpConnection {
    *   be sent again on another connection (RFC 9113 8.7)
    */
   request(request: HttpRequest, signal: AbortSignal | undefined): Promise<HttpResponse>;
-  /** Settles when the connection can take no more, with the reason where it is a failure. */
+  /** Settles when the connection is over, its requests too, with the reason where it is a failure. */
   readonly closed: Promise<TorError | undefined>;
   /** Ends it at once, whatever is under way. Idempotent. */
   close(reason?: unknown): void;

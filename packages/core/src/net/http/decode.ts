@@ -54,7 +54,10 @@ export function decodeBody(body: HttpBody, coding: Coding): HttpBody {
   let decoder: Promise<HttpBody> | undefined;
   return {
     async next() {
-      decoder ??= startDecoder(body, coding);
+      decoder ??= startDecoder(body, coding).catch((error) => {
+        body.cancel(error);
+        throw error;
+      });
       return (await decoder).next();
     },
     cancel(reason) {

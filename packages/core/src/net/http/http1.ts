@@ -37,6 +37,7 @@ export class Http1Connection implements HttpConnection {
   #served = 0;
   /** Monotonic time when the server closes the connection. */
   #freeUntil = Number.POSITIVE_INFINITY;
+  #upload: Upload | undefined;
 
   constructor(stream: ByteStream, { clock, idleTimeout }: Http1Options) {
     this.#stream = withIdleLimit(stream, clock, idleTimeout);
@@ -63,7 +64,7 @@ export class Http1Connection implements HttpConnection {
     const forget = onAbort(signal, (error) => this.close(error));
     try {
       // Raced with the signal, too: a stream may deliver what it already has after it was closed.
-      return await abortable(this.#exchange(request), signal);
+      return await abortable(this.#exchange(request, signal), signal);
     } finally {
       forget();
     }
@@ -72,36 +73,33 @@ export class Http1Connection implements HttpConnection {
   close(reason?: unknown): void {
     if (this.#state === "over") return;
     this.#state = "over";
+    this.#upload?.stop(reason);
     this.#stream.close(reason);
     this.#closed.resolve(isTorError(reason) ? reason : undefined);
   }
 
-  async #exchange(request: HttpRequest): Promise<HttpResponse> {
+  async #exchange(request: HttpRequest, signal: AbortSignal | undefined): Promise<HttpResponse> {
     const before = this.#input.received;
-    let upload: Upload | undefined;
-    const cancel = (reason?: unknown) => {
-      upload?.stop(reason);
-      this.close(reason);
-    };
     try {
       const bytes = writeRequestHead({ ...request.head, bodyLength: lengthOf(request) });
-      upload = startUpload(this.#stream, bytes, request.body);
-      return await this.#response(request.head.method, upload, cancel);
+      const upload = startUpload(this.#stream, bytes, request.body);
+      this.#upload = upload;
+      return await this.#response(request.head.method, upload, signal);
     } catch (thrown) {
       const error = this.#served > 0 && this.#input.received === before ? asUnanswered(thrown) : thrown;
-      cancel(error);
+      this.close(error);
       throw error;
     }
   }
 
-  async #response(method: string, upload: Upload, cancel: HttpBody["cancel"]): Promise<HttpResponse> {
+  async #response(method: string, upload: Upload, signal: AbortSignal | undefined): Promise<HttpResponse> {
     const head = await readResponseHead(this.#input);
     const framing = bodyFraming(head, method);
     // A server may answer before it has the whole request; what it takes the rest for then is anybody's guess.
     const keep = upload.isSent && keepsConnection(head, framing, method);
     const finish = () => {
       if (this.#state !== "busy") return;
-      if (!keep) this.#end(upload);
+      if (!keep) this.#end(upload, signal);
       else if (this.#input.isEmpty) this.#rest(keepAliveTimeout(head.fields));
       else this.close(badFraming("bytes behind the end of a response"));
     };
@@ -109,12 +107,16 @@ export class Http1Connection implements HttpConnection {
     // What has no bytes has ended, whether it is read or not.
     const ended = source === undefined || (framing.kind === "length" && framing.length === 0);
     if (ended) finish();
-    return { ...head, body: source && bodyOf(source, ended, finish, cancel) };
+    return { ...head, body: source && bodyOf(source, ended, finish, (reason) => this.close(reason)) };
   }
 
-  #end(upload: Upload): void {
+  #end(upload: Upload, signal: AbortSignal | undefined): void {
     this.#state = "ending";
-    void upload.done.then(() => this.close());
+    const forget = onAbort(signal, (error) => this.close(error));
+    void upload.done.then(() => {
+      forget();
+      this.close();
+    });
   }
 
   /** Waits for the next request, and for what must not come before it. */

@@ -10,6 +10,9 @@ const EMPTY = new Uint8Array(0);
 const CR = 0x0d;
 const LF = 0x0a;
 
+/** Reads of which one line may be put together; a cell that is full has 498 bytes of it. */
+const MAX_PARTS = 4096;
+
 /** What a line is part of: how long it may be, and which errors its faults are. */
 export interface LineRule {
   /** Bytes without the CRLF. */
@@ -57,7 +60,8 @@ export class HttpInput {
       const part = this.#take(end < 0 ? this.#chunk.length : end + 1);
       parts.push(part);
       length += part.length;
-      if (length > rule.limit + 2) throw rule.tooLong(`a line of ${rule.within} is too long`);
+      if (length > rule.limit + 2 || parts.length > MAX_PARTS)
+        throw rule.tooLong(`a line of ${rule.within} is too long`);
       if (end >= 0) break;
     }
     const line = concat(...parts);

@@ -4,6 +4,8 @@ import type { HttpBody } from "./exchange.ts";
 
 /** Bytes that wait for the reader, and a piece of the stream besides. */
 const AHEAD = 65_536;
+/** What a piece that waits is counted with beside its bytes: it takes that much, and a server may send one for every byte. */
+const PIECE_COST = 256;
 
 export function readAhead(body: HttpBody): HttpBody {
   const pieces: Uint8Array[] = [];
@@ -16,7 +18,7 @@ export function readAhead(body: HttpBody): HttpBody {
     if (bytes === undefined) over = true;
     else {
       pieces.push(bytes);
-      held += bytes.length;
+      held += bytes.length + PIECE_COST;
     }
   }
   function more(): void {
@@ -35,7 +37,7 @@ export function readAhead(body: HttpBody): HttpBody {
     async next() {
       while (pieces.length === 0 && reading !== undefined) await reading;
       const piece = pieces.shift();
-      held -= piece?.length ?? 0;
+      if (piece !== undefined) held -= piece.length + PIECE_COST;
       more();
       if (piece === undefined && failure !== undefined) throw failure;
       return piece;

@@ -312,7 +312,6 @@ class Http2Connection implements HttpConnection, StreamHost {
     this.#lastId = lastId;
     this.#isLeaving = true;
     if (code !== NO_ERROR) this.#goaway ??= resetError("the connection", code);
-    this.#closed.resolve(this.#goaway);
     for (const stream of [...this.#streams].filter(({ id }) => id > lastId)) {
       this.#drop(stream, unprocessed("the server closes the connection before the request"));
     }

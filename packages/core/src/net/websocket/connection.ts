@@ -5,7 +5,7 @@ import { abortable, deferred, onAbort, settledWithin, withTimeout } from "../../
 import type { ByteStream } from "../../base/byte-stream.ts";
 import { abortedError, type TorError, toTorError } from "../../base/errors.ts";
 import type { Clock } from "../../base/ports.ts";
-import { giveWay } from "../../base/turn.ts";
+import { giveWay, Turn } from "../../base/turn.ts";
 import type { SecureOpener, StreamRequest } from "../api.ts";
 import { HttpInput } from "../http/input.ts";
 import type { ReadyState } from "./api.ts";
@@ -104,10 +104,10 @@ export class Connection {
     const reader = new MessageReader(input.bytes, maxMessage);
     this.#state = OPEN;
     this.#listener.opened(input.protocol);
-    for (;;) {
+    for (const turn = new Turn(); ; ) {
       const incoming = await reader.next();
       // Each event is a task of its own, as everywhere on the web.
-      if (incoming.kind === "message" || incoming.kind === "close") await giveWay();
+      if (incoming.kind === "message" || incoming.kind === "close" || turn.isOver) await turn.giveWay();
       if (this.#abort.signal.aborted) return;
       if (incoming.kind === "close") return this.#finish(incoming);
       if (incoming.kind === "ping") this.#outbox?.pong(incoming.payload);

@@ -32,7 +32,8 @@ export class Outbox {
   readonly #listener: OutboxListener;
   readonly #maxWaiting: number;
   readonly #messages: Outgoing[] = [];
-  #pongs: Uint8Array[] = [];
+  /** Their payloads. */
+  readonly #pongs: Uint8Array[] = [];
   #waiting = 0;
   #close: Uint8Array | undefined;
   #isClosed = false;
@@ -59,7 +60,8 @@ export class Outbox {
 
   pong(payload: Uint8Array): void {
     if (this.#close !== undefined) return;
-    this.#pongs = [...this.#pongs.slice(1 - MAX_PONGS), encodeFrame(PONG, payload)];
+    this.#pongs.push(payload);
+    if (this.#pongs.length > MAX_PONGS) this.#pongs.shift();
     this.#run();
   }
 
@@ -100,7 +102,7 @@ export class Outbox {
   }
 
   async #nextBatch(): Promise<{ frames: Uint8Array[]; bytes: number }> {
-    const frames = this.#pongs.splice(0);
+    const frames = this.#pongs.splice(0).map((payload) => encodeFrame(PONG, payload));
     let bytes = 0;
     for (let size = 0; size < BATCH && this.#messages.length > 0; ) {
       const next = await this.#nextFrame(this.#messages[0] as Outgoing);

@@ -20,8 +20,8 @@ export interface TrustOptions {
   /** Certificates of CAs to be trusted besides: PEM text, which may hold several, or DER. How long they hold plays no part. */
   readonly extraAnchors?: readonly (string | Uint8Array)[] | undefined;
   /**
-   * By host name in lower case, or `*.example.com` for all names below one: SHA-256 of SubjectPublicKeyInfos in base64, of
-   * which one must be in the verified path. The nearest entry counts.
+   * By host as a URL has it (lower-case ASCII; IPv6 without brackets), or `*.example.com` for all names below one: SHA-256
+   * of SubjectPublicKeyInfos in base64, of which one must be in the verified path. The nearest entry counts.
    */
   readonly pins?: Readonly<Record<string, readonly string[]>> | undefined;
 }
@@ -131,9 +131,16 @@ function toAnchor(der: Uint8Array): TrustAnchor {
 
 function readPins(host: string, list: readonly string[]): Uint8Array[] {
   const pins = ofCaller("a pin", () => list.map(fromBase64));
-  if (!/^(\*\.)?[^*A-Z]+$/.test(host) || pins.length === 0 || pins.some((pin) => pin.length !== 32))
+  if (!isHost(host.replace(/^\*\./, "")) || pins.length === 0 || pins.some((pin) => pin.length !== 32))
     throw badTrust(`the pins for ${JSON.stringify(host)} are not a host's SHA-256 in base64`);
   return pins;
+}
+
+/** Whether URLs give a host in this form, but for the last dot: pins under any other would bind nobody. */
+function isHost(host: string): boolean {
+  const inUrl = host.includes(":") ? `[${host}]` : host;
+  const url = `https://${inUrl}/`;
+  return !/\*|\.$/.test(host) && URL.canParse(url) && new URL(url).hostname === inUrl;
 }
 
 /** What a caller gave is the caller's to mend. */

@@ -258,7 +258,6 @@ describe("GOAWAY", () => {
     const second = await peer.ask();
     peer.send(F.numbersFrame(F.GOAWAY, 0, 1, 0));
     expect((await rejection(second.response)).code).toBe("ALLIUM_E_HTTP_UNPROCESSED");
-    expect(await peer.connection.closed).toBeUndefined();
     expect(peer.connection.isFree).toBe(false);
     expect((await rejection(peer.connection.request(get(), undefined))).code).toBe(
       "ALLIUM_E_HTTP_UNPROCESSED",
@@ -267,6 +266,7 @@ describe("GOAWAY", () => {
     peer.send(headers(1, OK), data(1, "done", F.END_STREAM));
     expect(await textOf(await response)).toBe("done");
     expect(peer.closedWith).toEqual([undefined]);
+    expect(await peer.connection.closed).toBeUndefined();
     expect(peer.numbers(F.GOAWAY)).toEqual([0, 0, 0]);
   });
 
@@ -283,12 +283,14 @@ describe("GOAWAY", () => {
   it("with an error says so to whoever was under way, once the stream ends", async () => {
     const { peer, response } = await asked();
     peer.send(F.frame(F.GOAWAY, 0, 0, Uint8Array.of(0, 0, 0, 1, 0, 0, 0, 11, 100, 101)));
+    await turn();
+    expect(peer.connection.isFree).toBe(false);
+    peer.end();
     const reason = await peer.connection.closed;
     expect([reason?.code, reason?.message]).toEqual([
       "ALLIUM_E_HTTP2_RESET",
       "the server gave up the connection (error 11)",
     ]);
-    peer.end();
     expect(await rejection(response)).toBe(reason);
   });
 });

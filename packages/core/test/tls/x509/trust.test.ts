@@ -191,6 +191,8 @@ describe("pins", () => {
       "PIN",
     );
     expect(await pinned({ "other.example": [other], "*.le.com": [other] })).toBe("fine");
+    for (const host of ["2001:db8::1", "192.0.2.1", "xn--bcher-kva.example", "_a.example"])
+      expect(await pinned({ [host]: [other] })).toBe("fine");
   });
 
   it.each<[string, Record<string, readonly string[]>]>([
@@ -200,6 +202,15 @@ describe("pins", () => {
     ["a host in upper case", { "WWW.example.com": [other] }],
     ["a wildcard inside", { "www.*.com": [other] }],
     ["no host", { "": [other] }],
+    ["a wildcard alone", { "*.": [other] }],
+    ["a host in Unicode", { "bücher.example": [other] }],
+    ["a dot at the end", { "example.com.": [other] }],
+    ["a port", { "example.com:443": [other] }],
+    ["a URL", { "https://example.com": [other] }],
+    ["a path", { "example.com/": [other] }],
+    ["IPv6 in brackets", { "[2001:db8::1]": [other] }],
+    ["IPv6 in another form", { "2001:db8:0::1": [other] }],
+    ["IPv4 in another form", { "127.1": [other] }],
   ])("with %s are refused at once", (_name, pins) => {
     const fault = expect.objectContaining({ kind: "bad-api-usage", code: "ALLIUM_E_BAD_TRUST" });
     expect(() => new TrustStore({ pins })).toThrow(fault);
