@@ -105,6 +105,11 @@ export class HostPort implements PortLike {
     this.#onClose();
   }
 
+  /** The page is unloaded: its user is told that the connection is over. */
+  lose(): void {
+    this.#tell("close");
+  }
+
   /** The connection failed: a client that runs here is not to be used by anybody. */
   abandon(): void {
     this.close();

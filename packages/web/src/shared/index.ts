@@ -50,6 +50,7 @@ export function createSharedClient(all: SharedClientOptions): SharedTorClient {
   const client = new SharedTorClient({ name, options: json, place, eager });
   if (isServiceWorker()) answerWake(client, name);
   watchPage(client);
+  watchUnloading(client);
   if (persist) askPersistence(client);
   return client;
 }
@@ -63,6 +64,14 @@ function placeFor({ sharedWorker, worker, thread, host }: SharedClientOptions): 
   if (may("tab") && worker) return inWorker(worker);
   if (may("tab") && thread) return thread;
   throw badApiUsage("ALLIUM_E_BAD_OPTIONS", "nothing that a shared client could run in was given");
+}
+
+/** Where there is a page. A service worker ends without a word. */
+function watchUnloading(client: SharedTorClient): void {
+  const page = globalThis as Partial<typeof globalThis>;
+  if (page.document === undefined) return;
+  page.addEventListener?.("pagehide", () => client.unloaded(true));
+  page.addEventListener?.("pageshow", ({ persisted }) => persisted && client.unloaded(false));
 }
 
 /** A page that needs this service worker to run the client says so again and again. */

@@ -83,6 +83,7 @@ export class SharedTorClient extends TypedEventTarget<TorClientEvents> implement
   readonly WebSocket: TorWebSocketConstructor = this.#view.WebSocket;
   #current: Current | undefined;
   #closing = false;
+  #isUnloaded = false;
   #measuring = false;
   #lastLoss = Number.NEGATIVE_INFINITY;
   #status: ClientStatus = { fraction: 0, phase: "bridge", ready: false };
@@ -102,6 +103,16 @@ export class SharedTorClient extends TypedEventTarget<TorClientEvents> implement
   begin(): RemoteTorClient {
     this.#current ??= this.#open();
     return this.#current.client;
+  }
+
+  /**
+   * The page is being unloaded, or shown again: a client that runs here ends now, so that nobody finds it in the meantime in
+   * which browsers still run its worker.
+   */
+  unloaded(isUnloaded: boolean): void {
+    this.#isUnloaded = isUnloaded;
+    if (isUnloaded) this.#current?.port.lose();
+    else if (this.#options.eager && !this.#closing) this.begin();
   }
 
   /** As of any EventTarget. `metric` events are made once somebody has listened to them. */
@@ -203,7 +214,8 @@ export class SharedTorClient extends TypedEventTarget<TorClientEvents> implement
     if (this.#current?.client === client) return this.#tell(status);
     // The last word of a connection that failed.
     port.abandon();
-    if (status.blocked?.code !== "ALLIUM_E_REMOTE_LOST" || !this.#options.eager) return this.#tell(status);
+    const isLost = status.blocked?.code === "ALLIUM_E_REMOTE_LOST";
+    if (!isLost || !this.#options.eager || this.#isUnloaded) return this.#tell(status);
     const now = systemClock.monotonic();
     const soon = now - this.#lastLoss < LOSS_INTERVAL;
     this.#lastLoss = now;

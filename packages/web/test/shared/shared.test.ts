@@ -5,7 +5,7 @@ import type { ClientStatus } from "@allium/core";
 import { describe, expect, it } from "vitest";
 import { inThread } from "../../src/shared/index.ts";
 import { counted, FakeClient, failureOf, settled, until } from "../remote/rig.ts";
-import { freshName, openTab, type Tab, workersOf } from "./rig.ts";
+import { type FakeWorker, freshName, openTab, type Tab, workersOf } from "./rig.ts";
 
 /** Tabs, all connected; the first runs the client. */
 async function openTabs(count: number, name = freshName()): Promise<Tab[]> {
@@ -74,6 +74,22 @@ describe("tabs of one origin", () => {
     await new Promise((resolve) => socket.addEventListener("close", resolve));
     const call = client?.calls.find(({ name }) => name === "connect");
     expect(call?.args).toMatchObject([{ hostname: "a.example" }, { secureTransport: "on" }]);
+  });
+
+  it("go on at once when the page that runs the client is unloaded, which takes part again when it is shown", async () => {
+    const [leader, follower] = (await openTabs(2)) as [Tab, Tab];
+    (leader.workers[0] as FakeWorker).client.onFetch = () => new Promise(() => {});
+    const stuck = leader.tor.fetch("http://a.example/");
+    await settled();
+    leader.tor.unloaded(true);
+    expect((await failureOf(stuck)).code).toBe("ALLIUM_E_REMOTE_LOST");
+    await until(() => follower.workers.length === 1);
+    await follower.tor.ready();
+    await settled();
+    expect(leader.workers.length).toBe(1);
+    leader.tor.unloaded(false);
+    await leader.tor.ready();
+    expect([leader.workers.length, follower.workers.length]).toEqual([1, 1]);
   });
 
   it("see each other's status", async () => {
