@@ -100,7 +100,8 @@ describe.each(BROWSERS)("in $name", ({ name: browserName, launch }) => {
       console.log(
         `${browserName}, ${what}: lost ${lost - died}, ready ${ready - died}, fetched ${fetched - died} ms`,
       );
-      expect(code).toBe("ALLIUM_E_REMOTE_LOST");
+      // A page that goes elsewhere has its WebSockets cut before it is gone, in Firefox.
+      expect(["ALLIUM_E_REMOTE_LOST", "ALLIUM_E_BRIDGE_LOST"]).toContain(code);
       expect(ready - died).toBeLessThan(FAILOVER);
       expect(fetched - died).toBeLessThan(2 * FAILOVER);
     }
