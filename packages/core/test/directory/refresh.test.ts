@@ -43,7 +43,7 @@ describe("keeping fresh", () => {
     const controller = new AbortController();
     const following = manager.keepFresh(controller.signal);
     await clock.advance(60 * 60_000);
-    expect(views.length).toBeGreaterThan(6);
+    expect(views.length).toBeGreaterThan(3);
     expect(manager.netdir).toBe(views.at(-1));
     const times = views.map(({ validAfter }) => validAfter);
     expect(times).toEqual([...times].sort((x, y) => x - y));
