@@ -1,5 +1,5 @@
 // Serves the built demo page on loopback under the Content-Security-Policy that Allium promises to work with, together
-// with `config.json`, which tells the page its networks and bridges.
+// with `config.json`, which tells the page its networks and bridges, and on a second port the hosts of its viewer.
 
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { DemoConfig } from "../packages/web/demo/config.ts";
+import { answerViewer, VIEWER_HOST, viewerPolicy, viewerSource } from "./demo-viewer.ts";
 
 const PAGE = fileURLToPath(new URL("../packages/web/demo/dist/", import.meta.url));
 
@@ -20,12 +21,14 @@ const TYPES: Record<string, string> = {
 };
 
 /** With any port: one may be forwarded to another. */
-const LOOPBACK_HOST = /^(?:127\.0\.0\.1|localhost)(?::[0-9]+)?$/i;
+const LOOPBACK_HOST = /^(?:127\.0\.0\.1|(?:allium\.)?localhost)(?::[0-9]+)?$/i;
 
 export interface DemoServerOptions {
   /** Taken when free, otherwise any free port. */
   readonly port: number;
-  readonly config: DemoConfig;
+  /** The viewer's port, likewise; any unless told otherwise. */
+  readonly viewerPort?: number;
+  readonly config: Pick<DemoConfig, "networks">;
   /** Called when a person picks the public network on the page: starts its bridge. */
   readonly startPublicBridge?: () => Promise<void>;
 }
@@ -35,8 +38,8 @@ export interface DemoServer {
   close(): Promise<void>;
 }
 
-function contentSecurityPolicy(config: DemoConfig): string {
-  const bridges = config.networks
+function contentSecurityPolicy({ networks }: DemoServerOptions["config"], viewerPort: number): string {
+  const bridges = networks
     .flatMap((network) => network.bridges)
     .map((bridge) => new URL(bridge).origin)
     // Its directory snapshots come by HTTP.
@@ -47,6 +50,7 @@ function contentSecurityPolicy(config: DemoConfig): string {
     "style-src 'self'",
     "img-src 'self'",
     "worker-src 'self'",
+    `frame-src ${viewerSource(viewerPort)}`,
     `connect-src 'self' ${bridges.join(" ")}`,
     "base-uri 'none'",
     "form-action 'none'",
@@ -54,25 +58,44 @@ function contentSecurityPolicy(config: DemoConfig): string {
   ].join("; ");
 }
 
-/** Starts the server on 127.0.0.1. */
+/** Starts the servers on 127.0.0.1. */
 export async function startDemoServer(options: DemoServerOptions): Promise<DemoServer> {
-  const policy = contentSecurityPolicy(options.config);
-  const server = createServer((request, response) => {
+  const [server, viewer] = [createServer(), createServer()];
+  const port = await listen(server, options.port);
+  const viewerPort = await listen(viewer, options.viewerPort ?? 0);
+  const config: DemoConfig = { ...options.config, viewer: `${VIEWER_HOST}:${viewerPort}` };
+  serve(server, contentSecurityPolicy(config, viewerPort), (request, response) =>
+    answer({ ...options, config }, request, response),
+  );
+  serve(viewer, viewerPolicy(port), (request, response) => answerViewer(viewerPort, request, response));
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    close: async () => {
+      await Promise.all([server, viewer].map(close));
+    },
+  };
+}
+
+function serve(
+  server: Server,
+  policy: string,
+  respond: (request: IncomingMessage, response: ServerResponse) => void,
+): void {
+  server.on("request", (request, response) => {
     response.setHeader("content-security-policy", policy);
+    response.setHeader("origin-agent-cluster", "?1");
     response.setHeader("referrer-policy", "no-referrer");
     response.setHeader("x-content-type-options", "nosniff");
     response.setHeader("cache-control", "no-store");
-    answer(options, request, response);
+    respond(request, response);
   });
-  const port = await listen(server, options.port);
-  return {
-    url: `http://127.0.0.1:${port}/`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
 }
 
 async function listen(server: Server, port: number): Promise<number> {

@@ -16,6 +16,7 @@ import { startDemoServer } from "./demo-server.ts";
 import { interruption, untilAborted } from "./interrupt.ts";
 
 const PAGE_PORT = 5173;
+const VIEWER_PORT = 5174;
 const PRIVATE_BRIDGE_PORT = 8080;
 const PUBLIC_BRIDGE_PORT = 8081;
 const HOST = "127.0.0.1";
@@ -95,7 +96,7 @@ async function consensusOf(bridge: Bridge, signal: AbortSignal): Promise<void> {
 
 function privateNetwork(tornet: Tornet, port: number): DemoNetwork {
   const { http, https } = tornet.info;
-  const pages = ["", "headers", "drip?chunks=20&ms=200", "redirect", "large"];
+  const pages = ["", "site", "headers", "drip?chunks=20&ms=200", "redirect", "large"];
   return {
     id: "private",
     label: "Private network on this machine",
@@ -150,7 +151,10 @@ async function run(options: Options, cleanup: Cleanup, signal: AbortSignal): Pro
   const startPublicBridge = async (): Promise<void> => {
     await publicBridge();
   };
-  const page = await startDemoServer({ port: options.port, config: { networks }, startPublicBridge });
+  const page = await startDemoServer({
+    ...{ port: options.port, viewerPort: VIEWER_PORT },
+    ...{ config: { networks }, startPublicBridge },
+  });
   cleanup.push(() => page.close());
   console.log(`\nThe demo page is at ${page.url}\nCtrl-C stops everything.`);
   await untilAborted(signal);

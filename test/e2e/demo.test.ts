@@ -4,47 +4,22 @@
 import { mkdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Bridge, createBridge } from "@allium/bridge";
 import type { GuardState } from "@allium/core";
 import type { Browser, BrowserContext, Page } from "playwright-core";
-import { build as buildPage } from "vite";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import type { DemoNetwork } from "../../packages/web/demo/config.ts";
-import { type DemoServer, startDemoServer } from "../../scripts/demo-server.ts";
-import { ROOT } from "../repo/files.ts";
 import { BROWSERS } from "./browsers.ts";
+import { type Demo, SCREENSHOTS, startDemo } from "./demo-rig.ts";
 
-const network = inject("network");
 const info = inject("info");
-const SCREENSHOTS = join(ROOT, "test-results");
 const LARGE = new URL(info.http.large.path, info.http.url).href;
 
-let bridge: Bridge;
-let server: DemoServer;
+let demo: Demo;
 
 beforeAll(async () => {
   mkdirSync(SCREENSHOTS, { recursive: true });
-  await buildPage({ configFile: join(ROOT, "packages/web/demo/vite.config.ts") });
-  bridge = createBridge({ network, listen: { host: "127.0.0.1", port: 0 } });
-  const url = await bridge.listen();
-  await bridge.ready;
-  const chosen: DemoNetwork = {
-    ...{ id: "private", label: "Private network", bridges: [url], network },
-    suggestions: [info.http.url, `${info.http.namedUrl}headers`, info.http.namedUrl],
-    echoes: [info.http, info.https].map(({ namedUrl }) => `${namedUrl.replace("http", "ws")}echo`),
-    ...{ whoami: `${info.http.namedUrl}whoami`, anchors: [info.https.root] },
-  };
-  const publicNetwork: DemoNetwork = {
-    ...{ id: "public", label: "Public Tor network", bridges: ["ws://127.0.0.1:1/"] },
-    ...{ suggestions: [], echoes: [], whoami: "" },
-  };
-  server = await startDemoServer({ port: 0, config: { networks: [chosen, publicNetwork] } });
+  demo = await startDemo();
 });
-
-afterAll(async () => {
-  await server.close();
-  await bridge.close();
-});
+afterAll(() => demo?.close());
 
 describe.each(BROWSERS)("the demo page in $name", ({ name, launch }) => {
   let browser: Browser;
@@ -83,7 +58,7 @@ describe.each(BROWSERS)("the demo page in $name", ({ name, launch }) => {
     info.nodes.find((node) => node.nickname === nickname)?.address;
 
   it("bootstraps and says each phase on the way", async () => {
-    await page.goto(server.url);
+    await page.goto(demo.url);
     await isReady();
     expect(await page.evaluate(() => document.body.dataset.phases)).toContain("consensus");
     expect(await page.locator("#networks input").count()).toBe(2);
@@ -295,7 +270,7 @@ describe.each(BROWSERS)("the demo page in $name", ({ name, launch }) => {
 
   it("runs in the page itself where that is asked for, or no worker starts", async () => {
     const other = await context.newPage();
-    for (const address of [`${server.url}?page`, server.url]) {
+    for (const address of [`${demo.url}?page`, demo.url]) {
       await other.route("**/worker-*.js", (route) => route.abort());
       await other.goto(address);
       await isReady(other);

@@ -16,11 +16,11 @@ export interface DemoNetwork {
   readonly whoami: string;
   /** Roots, as PEM, that sites of this network are certified by and nobody else trusts. */
   readonly anchors?: readonly string[];
-  /** Where whole sites can be looked at: what to put before an address, encoded as a component of a URL. */
-  readonly viewer?: string;
 }
 
 export interface DemoConfig {
   /** The first is chosen at the start. */
   readonly networks: readonly DemoNetwork[];
+  /** The viewer's sites are shown on hosts below this one: `host:port`. */
+  readonly viewer: string;
 }

@@ -6,6 +6,12 @@ export function element<T extends HTMLElement = HTMLElement>(id: string): T {
   return found as T;
 }
 
+/** The address that is typed in a field; plain HTTP where it has no scheme. */
+export function typedAddress(id: string): string {
+  const typed = element<HTMLInputElement>(id).value.trim();
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(typed) ? typed : `http://${typed}`;
+}
+
 export function show(id: string, visible: boolean): void {
   element(id).hidden = !visible;
 }

@@ -11,12 +11,14 @@ import { guardsPanel } from "./panels/guards.ts";
 import { isolationPanel } from "./panels/isolation.ts";
 import { latencyPanel } from "./panels/latency.ts";
 import { startClient, statusPanel } from "./panels/status.ts";
+import { viewerPanel } from "./panels/viewer.ts";
 import { webSocketPanel } from "./panels/websocket.ts";
 import type { Panel } from "./session.ts";
 
 const PANELS: readonly Panel[] = [
   statusPanel,
   fetchPanel,
+  viewerPanel,
   circuitsPanel,
   isolationPanel,
   webSocketPanel,
@@ -39,7 +41,7 @@ async function connect(network: DemoNetwork): Promise<void> {
   // Another one was picked meanwhile.
   if (current !== mine) return void client.close();
   mine.client = client;
-  const session = { client, network, signal: mine.end.signal };
+  const session = { client, network, viewerHost: config.viewer, signal: mine.end.signal };
   for (const panel of PANELS) panel(session);
   await startClient(session);
 }

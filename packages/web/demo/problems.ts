@@ -8,7 +8,8 @@ export function clearProblem(id: string): void {
   show(id, false);
 }
 
-export function drawProblem(id: string, error: unknown): void {
+/** @param more what to do about it */
+export function drawProblem(id: string, error: unknown, ...more: readonly Node[]): void {
   const isAbort = error instanceof DOMException && error.name === "AbortError";
   const title = isTorError(error) ? englishLabels.problems[error.kind] : "Something went wrong.";
   const message = error instanceof Error ? error.message : String(error);
@@ -17,6 +18,7 @@ export function drawProblem(id: string, error: unknown): void {
     ...(isAbort
       ? [textElement("strong", "Stopped.")]
       : [textElement("strong", title), textElement("p", `${message}${code}`)]),
+    ...more,
   );
   show(id, true);
 }

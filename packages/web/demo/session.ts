@@ -6,6 +6,8 @@ import type { DemoNetwork } from "./config.ts";
 export interface Session {
   readonly client: TorClientLike;
   readonly network: DemoNetwork;
+  /** `host:port`, below which the viewer's sites are. */
+  readonly viewerHost: string;
   /** Aborts when another network is picked: listeners and requests end with it. */
   readonly signal: AbortSignal;
 }

@@ -6,6 +6,7 @@
 //   GET /redirect      302 to /                     GET /redirect/N    N redirects, then /
 //   GET /drip?chunks=10&ms=100   a body that comes in pieces       GET /slow?ms=1000   waits before it answers
 //   GET /whoami        { IsTor, IP } of who asks, as JSON: check.torproject.org's form
+//   GET /site          a page with an image and a link to a form (site.ts)
 //   GET /stall         a head, then nothing         GET /cut           less than its Content-Length, then the end
 // With ?close the connection ends after the answer.
 
@@ -17,6 +18,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { content, contentDigest, LARGE_BYTES } from "./content.ts";
+import { siteFile } from "./site.ts";
 import { acceptWebSockets } from "./websocket.ts";
 
 interface Exchange {
@@ -107,6 +109,10 @@ const routes: Readonly<Record<string, (exchange: Exchange) => void | Promise<voi
   slow: async (exchange) => {
     await sleep(count(exchange.url.searchParams.get("ms"), 1000, 60_000));
     reply(exchange, "text/plain", "at last\n");
+  },
+  site: (exchange) => {
+    const [type, body] = siteFile(exchange.argument, exchange.url.searchParams) ?? [];
+    reply(exchange, type ?? "text/plain", body ?? "not found\n", body === undefined ? 404 : 200);
   },
   stall: ({ response }) => {
     response.writeHead(200, { "content-type": "text/plain", "content-length": 1000 }).flushHeaders();

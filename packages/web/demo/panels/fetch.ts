@@ -1,6 +1,6 @@
 // The panel that fetches an address through Tor.
 
-import { element, show, suggest, textElement } from "../dom.ts";
+import { element, show, suggest, typedAddress } from "../dom.ts";
 import { formatBytes } from "../format.ts";
 import { clearProblem, drawProblem } from "../problems.ts";
 import { drawResponse, readBody } from "../response.ts";
@@ -10,31 +10,27 @@ export function fetchPanel(session: Session): void {
   const { network, signal } = session;
   const address = element<HTMLInputElement>("address");
   let latest: AbortController | undefined;
-  const go = async (typed: string) => {
+  const go = async () => {
     latest?.abort();
     const mine = new AbortController();
     latest = mine;
     // A later request draws in this one's place.
     const isShown = () => latest === mine && !signal.aborted;
-    await fetchAddress(session, withScheme(typed), AbortSignal.any([signal, mine.signal]), isShown);
+    await fetchAddress(session, typedAddress("address"), AbortSignal.any([signal, mine.signal]), isShown);
   };
   address.value = network.suggestions[0] ?? "";
   for (const id of ["result", "fetch-problem", "stop"]) show(id, false);
   element("fetch-progress").textContent = "";
-  element("fetch").addEventListener("submit", () => void go(address.value.trim()), { signal });
+  element("fetch").addEventListener("submit", () => void go(), { signal });
   element("stop").addEventListener("click", () => latest?.abort(), { signal });
   suggest("suggestions", network.suggestions, (suggestion) => {
     address.value = suggestion;
-    void go(suggestion);
+    void go();
   });
 }
 
-function withScheme(typed: string): string {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(typed) ? typed : `http://${typed}`;
-}
-
 async function fetchAddress(
-  { client, network }: Session,
+  { client }: Session,
   address: string,
   signal: AbortSignal,
   isShown: () => boolean,
@@ -53,7 +49,6 @@ async function fetchAddress(
     });
     if (!isShown()) return;
     drawResponse(response, body, firstMs);
-    element("viewer").replaceChildren(...viewerLink(network.viewer, response.url));
     show("result", true);
   } catch (error) {
     if (!isShown()) return;
@@ -61,13 +56,4 @@ async function fetchAddress(
   }
   progress.textContent = "";
   show("stop", false);
-}
-
-function viewerLink(viewer: string | undefined, address: string): HTMLElement[] {
-  if (viewer === undefined) return [];
-  const link = textElement("a", "Open in the viewer");
-  link.href = `${viewer}${encodeURIComponent(address)}`;
-  link.target = "_blank";
-  link.rel = "noreferrer";
-  return [link];
 }
