@@ -56,8 +56,6 @@ export default defineConfig({
           sequence: { groupOrder: 4 },
           include: ["test/e2e/**/*.test.ts"],
           globalSetup: ["test/tornet/vitest-setup.ts"],
-          // Two browsers, ten relays and a bridge on two cores: what fails once is tried once more, and vitest says so.
-          retry: 1,
           testTimeout: 180_000,
           hookTimeout: 180_000,
           fileParallelism: false,

@@ -92,7 +92,9 @@ describe.each(BROWSERS)("in $name", ({ name: browserName, launch }) => {
     followers: readonly Page[],
     kill: () => Promise<unknown>,
   ): Promise<Failover[]> {
-    for (const page of followers) await call(page, "follow", large, info.http.url);
+    // A page that goes elsewhere has its WebSockets cut before it is gone, in Firefox, and may answer once more.
+    const isCutFirst = what === "tab reloaded" && browserName === "firefox";
+    for (const page of followers) await call(page, "follow", large, info.http.url, isCutFirst ? 3 : 1);
     const died = Date.now();
     await kill();
     const followed = await Promise.all(followers.map((page) => call(page, "followed")));
@@ -100,8 +102,7 @@ describe.each(BROWSERS)("in $name", ({ name: browserName, launch }) => {
       console.log(
         `${browserName}, ${what}: lost ${lost - died}, ready ${ready - died}, fetched ${fetched - died} ms`,
       );
-      // A page that goes elsewhere has its WebSockets cut before it is gone, in Firefox.
-      expect(["ALLIUM_E_REMOTE_LOST", "ALLIUM_E_BRIDGE_LOST"]).toContain(code);
+      expect(["ALLIUM_E_REMOTE_LOST", ...(isCutFirst ? ["ALLIUM_E_BRIDGE_LOST"] : [])]).toContain(code);
       expect(ready - died).toBeLessThan(FAILOVER);
       expect(fetched - died).toBeLessThan(2 * FAILOVER);
     }

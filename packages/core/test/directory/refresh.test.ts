@@ -43,7 +43,7 @@ describe("keeping fresh", () => {
     const controller = new AbortController();
     const following = manager.keepFresh(controller.signal);
     await clock.advance(60 * 60_000);
-    expect(views.length).toBeGreaterThan(3);
+    expect(views.length).toBeGreaterThan(6);
     expect(manager.netdir).toBe(views.at(-1));
     const times = views.map(({ validAfter }) => validAfter);
     expect(times).toEqual([...times].sort((x, y) => x - y));
@@ -207,16 +207,9 @@ describe("keeping fresh", () => {
     const following = manager.keepFresh(controller.signal);
     await clock.advance(3 * HOUR);
     expect(sum(sizes)).toBeLessThan(4 * once);
-    const isUsable = () => setup({ clock, store: spy }).manager.load();
-    // A new consensus may just have been stored, and its microdescriptors not yet.
-    let usable = await isUsable();
-    for (let i = 0; i < 24 && !usable; i++) {
-      await clock.advance(5000);
-      usable = await isUsable();
-    }
-    expect(usable).toBe(true);
     controller.abort();
     await clock.run(following);
+    expect(await setup({ clock, store: spy }).manager.load()).toBe(true);
   });
 });
 

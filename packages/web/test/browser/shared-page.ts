@@ -40,22 +40,22 @@ async function drain(response: Response): Promise<{ bytes: number; sha256: strin
   return { bytes, sha256: bytesToHex(hash.digest()) };
 }
 
-async function follow(response: Response, small: string): Promise<Failover> {
+async function follow(response: Response, small: string, tries: number): Promise<Failover> {
   const error: unknown = await drain(response).catch((thrown) => thrown);
   const lost = Date.now();
-  const ready = await whileLost(async () => tor.ready());
-  await whileLost(async () => (await tor.isolate("kept").fetch(small)).arrayBuffer());
+  const ready = await whileLost(tries, async () => tor.ready());
+  await whileLost(tries, async () => (await tor.isolate("kept").fetch(small)).arrayBuffer());
   return { code: isTorError(error) ? error.code : String(error), lost, ready, fetched: Date.now() };
 }
 
 /** A page that is unloaded may answer once more before it is gone. @returns when it was done */
-async function whileLost(use: () => Promise<unknown>): Promise<number> {
+async function whileLost(most: number, use: () => Promise<unknown>): Promise<number> {
   for (let tries = 1; ; tries++) {
     try {
       await use();
       return Date.now();
     } catch (error) {
-      if (tries === 3 || !isTorError(error) || error.code !== "ALLIUM_E_REMOTE_LOST") throw error;
+      if (tries === most || !isTorError(error) || error.code !== "ALLIUM_E_REMOTE_LOST") throw error;
     }
   }
 }
@@ -80,8 +80,8 @@ const page = {
   hold: async (url: string) => (await tor.fetch(url)).status,
 
   /** Begins a download that the host's death will end. */
-  async follow(large: string, small: string) {
-    following = follow(await tor.isolate("kept").fetch(large), small);
+  async follow(large: string, small: string, tries: number) {
+    following = follow(await tor.isolate("kept").fetch(large), small, tries);
   },
 
   followed: () => following as Promise<Failover>,
