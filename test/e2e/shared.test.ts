@@ -132,7 +132,7 @@ describe.each(BROWSERS)("in $name", ({ name: browserName, launch }) => {
 
     it("survives a tab that is reloaded while it downloads", async () => {
       const [first, second] = (await openTabs(2, host)) as [Page, Page];
-      await call(second, "follow", large, info.http.url);
+      await call(second, "follow", large, info.http.url, 1);
       await goto(second);
       await call(second, "open", host);
       await expect.poll(async () => (await call(first, "about")).openStreams, { timeout: 10_000 }).toBe(0);
